@@ -1,0 +1,89 @@
+"""Payloads of the streams and buses, each field explained once.
+
+Everywhere: a *digit* is 16 bits of a stream, first bit of the stream in the most significant place; 16 is the
+smallest power of two that no single value can overrun (one value adds at most P <= 15 symbol bits and W <= 16
+offset bits). A *word* is what leaves and enters the chip side: 16, 32 or 64 bits, the stream's first byte in
+bits 7..0, as a little-endian memory bus carries bytes.
+"""
+
+from amaranth.lib import data
+from amaranth.utils import bits_for
+
+from golden.config import CodecConfig
+
+DIGIT = 16
+WORD_BITS = (16, 32, 64)
+
+
+def value_layout(config: CodecConfig) -> data.StructLayout:
+    """A tensor value: ``data``, W bits, two's complement read as unsigned; ``last`` value of its block."""
+    return data.StructLayout({"data": config.width, "last": 1})
+
+
+def block_layout(config: CodecConfig) -> data.StructLayout:
+    """An order to decode one block: ``count_m1``, its number of values less one (as AXI counts beats)."""
+    return data.StructLayout({"count_m1": bits_for(config.block - 1)})
+
+
+def row_load_layout(config: CodecConfig) -> data.StructLayout:
+    """One row as it is loaded: ``v_min`` (W bits) and its probability ``count`` (P+1 bits)."""
+    return data.StructLayout({"v_min": config.width, "count": config.prob_bits + 1})
+
+
+def table_layout(config: CodecConfig) -> data.ArrayLayout:
+    """The N rows of the table as hardware uses them.
+
+    ``v_min``: first value, W bits. ``c``: cumulative count of the rows before it, P+1 bits (a row with
+    ``c`` = 2**P lies behind the last used one). ``ol``: offset bits, 0..W.
+    """
+    row = data.StructLayout({"v_min": config.width, "c": config.prob_bits + 1, "ol": bits_for(config.width)})
+    return data.ArrayLayout(row, config.rows)
+
+
+def interval_layout(config: CodecConfig) -> data.StructLayout:
+    """What the range coder is told about one value.
+
+    ``c_low``, ``c_high``: its row owns the counts ``c_low .. c_high-1`` of 2**P. ``finish``: not a value at
+    all, but the end of the block. ``error``: some value of this block so far had no code.
+    """
+    counts = config.prob_bits + 1
+    return data.StructLayout({"c_low": counts, "c_high": counts, "finish": 1, "error": 1})
+
+
+def offset_layout(config: CodecConfig) -> data.StructLayout:
+    """``data``: an offset, right aligned; ``bits``: how many of its low bits count, 0..W; ``finish``: end of block."""
+    return data.StructLayout({"data": config.width, "bits": bits_for(config.width), "finish": 1})
+
+
+def step_layout(config: CodecConfig) -> data.StructLayout:
+    """What one value does to the code: add ``a`` (R bits) at the current position, then move it by ``d`` bits, 0..P."""
+    return data.StructLayout(
+        {"a": config.range_bits, "d": bits_for(config.prob_bits), "finish": 1, "error": 1}
+    )
+
+
+def digit_layout(*, carry: bool = False) -> data.StructLayout:
+    """A digit on its way: ``data``; ``last`` of its stream, and then ``bytes`` (0..2) says how much of it counts,
+    and ``error`` whether the block is to be thrown away. With ``carry``: one is to be added to the digit before it.
+
+    ``bytes`` = 0 only where the whole stream is empty.
+    """
+    fields = {"data": DIGIT, "last": 1, "bytes": 2, "error": 1}
+    return data.StructLayout(fields | ({"carry": 1} if carry else {}))
+
+
+def word_layout(word: int) -> data.StructLayout:
+    """A word of a stream: ``data``; ``last`` of the block, and then ``bytes`` says how many of its bytes count
+    (0 only where the whole stream is empty; otherwise all do); ``error``, with ``last``: the block held a value
+    that has no code, so its streams are to be thrown away."""
+    return data.StructLayout({"data": word, "bytes": bits_for(word // 8), "last": 1, "error": 1})
+
+
+def row_layout(config: CodecConfig) -> data.StructLayout:
+    """A decoded symbol: ``row`` index, and ``last`` of its block."""
+    return data.StructLayout({"row": bits_for(config.rows - 1), "last": 1})
+
+
+def report_layout() -> data.StructLayout:
+    """How a decoded block ended: which of its streams was ``short`` or ``long`` for the promised values."""
+    return data.StructLayout({"symbols_short": 1, "symbols_long": 1, "offsets_short": 1, "offsets_long": 1})

@@ -1,0 +1,93 @@
+"""Digits to words and back: the width of the chip side."""
+
+from amaranth import Cat, Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+
+from .layouts import DIGIT, WORD_BITS, digit_layout, word_layout
+
+
+def check_word(word: int) -> int:
+    """Return ``word`` if it is a word size there is; raises ValueError otherwise."""
+    if word not in WORD_BITS:
+        raise ValueError(f"word must be one of {', '.join(map(str, WORD_BITS))}, not {word!r}")
+    return word
+
+
+def swap_bytes(digit) -> Cat:
+    """A digit holds its first byte in the upper half, a word in the lower."""
+    return Cat(digit[8:16], digit[0:8])
+
+
+class DigitJoiner(wiring.Component):
+    """Digits to words: ``word // 16`` digits fill a word, or fewer if a stream ends; bytes behind its end are 0.
+
+    Latency 1 cycle; one digit per cycle. ``i.ready`` depends combinationally on ``o.ready``.
+
+    Members
+    -------
+    i : stream of digits, in.
+    o : stream of words, out.
+    """
+
+    def __init__(self, word: int):
+        self.word = check_word(word)
+        super().__init__({"i": In(stream.Signature(digit_layout())), "o": Out(stream.Signature(word_layout(word)))})
+
+    def elaborate(self, platform):
+        m = Module()
+        digit, word, places = self.i.p, self.o.p, self.word // DIGIT
+        place = Signal(range(places))
+        ends = Signal()
+        m.d.comb += [
+            self.i.ready.eq(~self.o.valid | self.o.ready),
+            ends.eq(digit.last | (place == places - 1)),
+        ]
+        with m.If(self.o.ready):
+            m.d.sync += self.o.valid.eq(0)
+        with m.If(self.i.valid & self.i.ready):
+            with m.If(place == 0):
+                m.d.sync += word.data.eq(0)
+            m.d.sync += [
+                word.data.word_select(place, DIGIT).eq(swap_bytes(digit.data)),
+                word.bytes.eq((place << 1) + digit.bytes),
+                word.last.eq(digit.last),
+                word.error.eq(digit.error & digit.last),
+                self.o.valid.eq(ends),
+                place.eq(Mux(ends, 0, place + 1)),
+            ]
+        return m
+
+
+class DigitSplitter(wiring.Component):
+    """Words to digits. Combinational from ``i.payload`` to ``o.payload`` and from ``o.ready`` to ``i.ready``;
+    one digit per cycle.
+
+    Members
+    -------
+    i : stream of words, in; ``error`` is not looked at.
+    o : stream of digits, out.
+    """
+
+    def __init__(self, word: int):
+        self.word = check_word(word)
+        super().__init__({"i": In(stream.Signature(word_layout(word))), "o": Out(stream.Signature(digit_layout()))})
+
+    def elaborate(self, platform):
+        m = Module()
+        word, digit, places = self.i.p, self.o.p, self.word // DIGIT
+        place = Signal(range(places))
+        left = Signal(range(-self.word // 8, self.word // 8 + 1))  # bytes from this place on
+        ends = Signal()
+        m.d.comb += [
+            left.eq(word.bytes - (place << 1)),
+            digit.data.eq(swap_bytes(word.data.word_select(place, DIGIT))),
+            digit.last.eq(word.last & (left <= 2)),
+            digit.bytes.eq(Mux(digit.last, left, 2)),
+            ends.eq(digit.last | (place == places - 1)),
+            self.o.valid.eq(self.i.valid),
+            self.i.ready.eq(self.o.ready & ends),
+        ]
+        with m.If(self.o.valid & self.o.ready):
+            m.d.sync += place.eq(Mux(ends, 0, place + 1))
+        return m
