@@ -54,7 +54,12 @@ class CodecConfig:
         checked("prob_bits", (self.rows - 1).bit_length(), 15, "each of the rows needs a count of its own")
         checked("range_bits", self.prob_bits + 1, 24, "more than prob_bits, or a row's interval can vanish")
         checked("mult_bits", 2, min(self.range_bits, 16), "no more than range_bits")
-        checked("block", 1, MAX_RAW_BYTES * 8 // self.width, "a raw block must stay below 64 KiB")
+        checked("block", 1, self.longest_block, "a raw block must stay below 64 KiB")
+
+    @property
+    def longest_block(self) -> int:
+        """Values a block may have at most at this width."""
+        return MAX_RAW_BYTES * 8 // self.width
 
     @property
     def values(self) -> int:
