@@ -1,0 +1,109 @@
+"""Tensor packs: what is read, and what is said about files that are none."""
+
+import json
+import zipfile
+
+import numpy as np
+import pytest
+
+from golden.errors import FormatError
+from golden.packs import Pack
+
+W = np.arange(6, dtype=np.int8)
+A = np.arange(300, dtype=np.uint16)
+
+
+def write(path, meta=None, **arrays):
+    if meta is not None:
+        text = meta if isinstance(meta, bytes) else json.dumps(meta).encode()
+        arrays["meta"] = np.frombuffer(text, np.uint8)
+    np.savez_compressed(path, **arrays)
+    return path
+
+
+def test_pack_with_meta(tmp_path):
+    entries = [
+        {"key": "a0000", "kind": "activation", "name": "relu", "bits": 12, "shape": [2, 1000], "input": 1},
+        {"key": "w0000", "kind": "weight", "name": "conv", "bits": 4, "shape": [2, 3]},
+    ]
+    path = write(tmp_path / "m.npz", {"info": {"model": "toy"}, "tensors": entries}, w0000=W, a0000=A, other=A)
+    with Pack(path) as pack:
+        assert pack.info == {"model": "toy"}
+        assert [(r.key, r.name, r.kind, r.bits) for r in pack.records] == [
+            ("a0000", "relu", "activation", 12),
+            ("w0000", "conv", "weight", 4),
+        ]
+        assert pack.records[0].meta == entries[0]
+        pairs = list(pack)
+        assert [record for record, _ in pairs] == pack.records
+        for (_, array), expected in zip(pairs, (A, W), strict=True):
+            assert array.dtype == expected.dtype and np.array_equal(array, expected)
+        assert np.array_equal(pack.load(pack.records[1]), W)
+
+
+def test_plain_npz(tmp_path):
+    with Pack(write(tmp_path / "p.npz", w=W, x=np.zeros((2, 2)))) as pack:
+        assert pack.info == {}
+        assert [(r.key, r.name, r.kind, r.bits, a.shape) for r, a in pack] == [
+            ("w", "w", "tensor", None, (6,)),
+            ("x", "x", "tensor", None, (2, 2)),
+        ]
+
+
+def test_arrays_are_loaded_one_at_a_time(tmp_path):
+    """A pack whose second array is damaged still gives its first."""
+    path = write(tmp_path / "m.npz", w=W, a=A)
+    with zipfile.ZipFile(path) as archive:
+        at = archive.getinfo("a.npy").header_offset + 60
+    data = bytearray(path.read_bytes())
+    data[at : at + 20] = bytes(20)
+    path.write_bytes(data)
+    with Pack(path) as pack:
+        pairs = iter(pack)
+        assert np.array_equal(next(pairs)[1], W)
+        with pytest.raises(FormatError, match="m.npz: array 'a' cannot be read"):
+            next(pairs)
+
+
+@pytest.mark.parametrize(
+    "meta, message",
+    [
+        (b"{", "meta must be UTF-8 JSON"),
+        (b"\xff\xfe", "meta must be UTF-8 JSON"),
+        ([], "meta must be a JSON object with a list 'tensors'"),
+        ({"tensors": {}}, "meta must be a JSON object with a list 'tensors'"),
+        ({"tensors": [{"key": "w1"}]}, "describes tensor 'w1', the file has no such array"),
+        ({"tensors": [{"name": "w"}]}, "describes tensor None"),
+        ({"tensors": ["w"]}, "describes tensor 'w'"),
+        ({"tensors": [{"key": "w", "bits": "8"}]}, "bits of tensor 'w' must be an integer, not '8'"),
+        ({"tensors": [{"key": "w", "bits": True}]}, "bits of tensor 'w' must be an integer, not True"),
+    ],
+)
+def test_broken_meta(tmp_path, meta, message):
+    path = write(tmp_path / "m.npz", meta, w=W)
+    with pytest.raises(FormatError, match=f"m.npz: .*{message}"):
+        Pack(path)
+
+
+def test_objects_are_not_unpickled(tmp_path):
+    with Pack(write(tmp_path / "m.npz", o=np.array([None]))) as pack:
+        with pytest.raises(FormatError, match="array 'o' cannot be read"):
+            list(pack)
+
+
+def test_member_that_is_no_array(tmp_path):
+    with zipfile.ZipFile(tmp_path / "m.npz", "w") as archive:
+        archive.writestr("readme.txt", "hello")
+    with Pack(tmp_path / "m.npz") as pack:
+        with pytest.raises(FormatError, match="'readme.txt' is not an array"):
+            list(pack)
+
+
+@pytest.mark.parametrize("data", [b"", b"hello", b"PK\x03\x04 and no more", b"\x93NUMPY\x01\x00"])
+def test_not_an_npz(tmp_path, data):
+    path = tmp_path / "m.npz"
+    path.write_bytes(data)
+    with pytest.raises(FormatError, match="m.npz: not an .npz file"):
+        Pack(path)
+    with pytest.raises(FileNotFoundError):
+        Pack(tmp_path / "none.npz")
