@@ -1,0 +1,226 @@
+"""Verilog to a netlist of standard cells with Yosys, and its area in total and by block.
+
+Two runs of the same sequence of passes, side by side in two processes: one flattens the design (the total, and the
+netlist that is timed), one keeps the hierarchy (area by block; what one block knows about its neighbours cannot be
+exploited there, so its sum is a little larger). The sequence and the reason of each step are in README.md.
+"""
+
+import importlib.util
+import json
+import re
+import shutil
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import SynthError
+from .files import write_atomically
+from .libraries import Library
+
+_WORKER = Path(__file__).with_name("yosys_worker.py")
+# dch collects structural choices, map -B 0.9 prefers speed, buffer bounds the fan-out to 16, upsize and dnsize spend
+# and recover area against the period. Without buffer, high fan-out nets alone make the slowest path.
+_ABC_SCRIPT = (
+    "strash; ifraig; scorr; dch -f; map -B 0.9 -D {ps}; topo; buffer -c -N 16; upsize -D {ps}; dnsize -D {ps}; stime -p"
+)
+
+
+@dataclass(frozen=True)
+class Block:
+    """A module of the hierarchical run. Figures are its own cells, without its submodules, over all instances.
+
+    name: instance path below the top ("coder.range"); the module's name if it is instantiated more than once.
+    t_min_ns: slowest path ending in one of its registers, in the netlist that was timed; None if none was.
+    """
+
+    name: str
+    module: str
+    paths: tuple[str, ...]  # of its instances; "" is the top
+    cells: int
+    flops: int
+    area_um2: float
+    kge: float
+    t_min_ns: float | None = None
+
+    @property
+    def instances(self) -> int:
+        """How many times the module is instantiated."""
+        return len(self.paths)
+
+
+@dataclass(frozen=True)
+class Netlist:
+    """A mapped design: the files in the build folder and what Yosys counted."""
+
+    verilog: Path
+    contents: Path  # the same netlist as JSON
+    top: str
+    area_um2: float
+    cells: int
+    flops: int
+    latches: int
+    clocks: tuple[str, ...]  # input ports that clock flip-flops
+    flop_cells: frozenset[str]  # names of the library's flip-flop cells in use
+    block_paths: tuple[str, ...]  # instance paths of all blocks, the top excepted
+    flattened: bool  # before mapping
+    creator: str  # Yosys' own version line
+
+
+def map_to_cells(
+    verilog: Path,
+    top: str,
+    library: Library,
+    liberty: Path,
+    period_ns: float,
+    build_dir: Path,
+    flatten: bool,
+    progress: Callable[[str], None],
+) -> tuple[Netlist, tuple[Block, ...]]:
+    """Map `top` of `verilog` onto `library`; the netlist to time and the blocks, top first.
+
+    With `flatten` False only the hierarchical run is made and its netlist is the one to time.
+    """
+    write_atomically(build_dir / "top.abc", _ABC_SCRIPT.format(ps=round(period_ns * 1000)).replace("; ", "\n") + "\n")
+    constraints = f"set_driving_cell {library.driver}\nset_load {library.load_ff} [all_outputs]\n"
+    write_atomically(build_dir / "top.sdc", constraints)
+    shutil.copyfile(liberty, build_dir / "cells.lib")
+    common = {
+        "kind": "cells",
+        "top": top,
+        "liberty": "cells.lib",
+        "dont_use": library.dont_use,
+        "tie_high": library.tie_high,
+        "tie_low": library.tie_low,
+        "constraints": "top.sdc",
+        "script": "top.abc",
+    }
+    names = {"flat": True, "blocks": False} if flatten else {"blocks": False}
+    run_yosys([{**common, "name": n, "flatten": f} for n, f in names.items()], verilog, build_dir, progress)
+    return _netlist(next(iter(names)), top, build_dir), _blocks(top, library, build_dir)
+
+
+def run_yosys(jobs: Sequence[dict], verilog: Path, folder: Path, progress: Callable[[str], None]) -> None:
+    """Run the jobs of yosys_worker.py side by side on a copy of `verilog`; SynthError with Yosys' line if one fails."""
+    if importlib.util.find_spec("pyosys") is None:
+        raise SynthError("Yosys is missing: pip install 'apack-hdl[synth]'")
+    copy = f"design{'.sv' if verilog.suffix == '.sv' else '.v'}"
+    try:
+        write_atomically(folder / copy, verilog.read_bytes())
+    except OSError as error:
+        raise SynthError(f"verilog: cannot read {verilog} ({error.strerror})") from None
+    running: list[tuple[dict, subprocess.Popen]] = []
+    try:
+        for job in jobs:
+            write_atomically(folder / f"{job['name']}.job.json", json.dumps({**job, "verilog": copy}, indent=1))
+            running.append((job, _start(job["name"], folder, progress)))
+        for job, process in running:
+            if process.wait():
+                raise SynthError(_complaint(job["name"], folder, process.returncode).replace(copy, str(verilog)))
+    finally:
+        for _, process in running:  # an interrupt, or the other run failed
+            process.kill()
+            process.wait()
+
+
+def _start(name: str, folder: Path, progress: Callable[[str], None]) -> subprocess.Popen:
+    with (folder / f"{name}.err").open("w") as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-P", str(_WORKER), f"{name}.job.json"],  # -P: our folder must not shadow modules
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=errors,
+            text=True,
+        )
+
+    def follow() -> None:
+        with process.stdout:
+            for line in process.stdout:
+                progress(f"yosys ({name}): {line.strip()}")
+
+    threading.Thread(target=follow, daemon=True).start()
+    return process
+
+
+def _complaint(name: str, folder: Path, code: int) -> str:
+    """The line of Yosys that says why it stopped."""
+    lines = (folder / f"{name}.err").read_text().splitlines()
+    said = next((line for line in lines if "ERROR: " in line), None)
+    return said.replace("ERROR: ", "") if said else f"Yosys ended with code {code}, see {folder / name}.log and .err"
+
+
+def _facts(name: str, folder: Path) -> tuple[dict, dict]:
+    """(facts, statistics) that the run called `name` left behind."""
+    return tuple(json.loads((folder / f"{name}.{kind}.json").read_text()) for kind in ("facts", "stat"))
+
+
+def _netlist(name: str, top: str, folder: Path) -> Netlist:
+    facts, stat = _facts(name, folder)
+    if facts["unmapped"]:
+        raise SynthError(f"{top}: the library has no cell for {', '.join(facts['unmapped'])}")
+    inner = [clock for clock in facts["clocks"] if not clock.startswith(">")]
+    if inner and len(inner) == len(facts["clocks"]):
+        raise SynthError(f"{top}: no input port is a clock; flip-flops are clocked by {', '.join(inner)}")
+    whole = stat["design"]
+    return Netlist(
+        verilog=folder / f"{name}.v",
+        contents=folder / f"{name}.netlist.json",
+        top=top,
+        area_um2=whole["area"],
+        cells=sum(_cells(whole, facts["tree"]).values()),
+        flops=sum(_cells(whole, facts["tree"]).get(cell, 0) for cell in facts["flops"]),
+        latches=facts["latches"],
+        clocks=tuple(clock[1:] for clock in facts["clocks"] if clock.startswith(">")),
+        flop_cells=frozenset(facts["flops"]),
+        block_paths=tuple(path for path, _ in _instances(facts["tree"], top) if path),
+        flattened=name == "flat",
+        creator=facts["creator"],
+    )
+
+
+def _cells(module: dict, tree: dict) -> dict[str, int]:
+    """Cell type -> count, submodules left out."""
+    return {kind: n for kind, n in module["num_cells_by_type"].items() if kind not in tree}
+
+
+def _instances(tree: dict, module: str, path: str = "") -> list[tuple[str, str]]:
+    """(instance path, module) of `module` and everything below it, depth first."""
+    found = [(path, module)]
+    for name, child in sorted(tree[module].items()):
+        found += _instances(tree, child, f"{path}.{name}" if path else name)
+    return found
+
+
+def _blocks(top: str, library: Library, folder: Path) -> tuple[Block, ...]:
+    facts, stat = _facts("blocks", folder)
+    tree = facts["tree"]
+    modules = {name.removeprefix("\\"): module for name, module in stat["modules"].items()}
+    paths: dict[str, list[str]] = {}
+    for path, module in _instances(tree, top):
+        paths.setdefault(module, []).append(path)
+    blocks = []
+    for module, where in paths.items():
+        own, n = modules[module], len(where)
+        cells = _cells(own, tree)
+        area = round(n * (own["area"] - sum(modules[child]["area"] for child in tree[module].values())), 6)
+        blocks.append(
+            Block(
+                name=(where[0] if n == 1 else _readable(module)) or top,
+                module=_readable(module),
+                paths=tuple(where),
+                cells=n * sum(cells.values()),
+                flops=n * sum(cells.get(cell, 0) for cell in facts["flops"]),
+                area_um2=area,
+                kge=area / library.nand2_area / 1000,
+            )
+        )
+    return tuple(blocks)
+
+
+def _readable(module: str) -> str:
+    """A module's name in the source: Yosys calls the copy for given parameters `$paramod$HASH\\name` or the like."""
+    match = re.fullmatch(r"\$paramod(?:\$\w+)?\\([^\\]+).*", module)
+    return match[1] if match else module

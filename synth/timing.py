@@ -1,0 +1,154 @@
+"""Clock and power of a mapped netlist with OpenSTA.
+
+The clock is what the slowest path allows: T_min = period asked − worst slack. Power is taken at that clock, with one
+stated activity (transitions per clock cycle) on every net that is not a clock. Both are before layout: wires have the
+library's wire-load model, the clock is ideal.
+"""
+
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+from .errors import SynthError
+from .files import write_atomically
+from .flow import Netlist
+from .libraries import Library
+from .paths import CriticalPath, Names, critical_path
+
+MISSING = "OpenSTA is missing, so there is no clock and no power: apt-get install opensta (Debian or Ubuntu)"
+
+_TIMING = """\
+read_liberty cells.lib
+read_verilog {netlist}
+link_design {{{top}}}
+set clocks [get_ports {{{clocks}}}]
+set data {{}}
+foreach port [all_inputs] {{
+    if {{[lsearch {{{clocks}}} [get_property $port full_name]] < 0}} {{ lappend data $port }}
+}}
+create_clock -name clock -period {period} $clocks
+# Not on the clock: one cell driving every flip-flop would give edges so slow that the power tables are left.
+set_driving_cell -lib_cell {driver} $data
+set_input_delay 0 -clock clock $data
+set_output_delay 0 -clock clock [all_outputs]
+set_load {load} [all_outputs]
+"""
+_REPORTS = """\
+set slack [worst_slack]
+puts "@slack $slack"
+puts "@path"
+report_checks -path_delay max -digits 4
+puts "@endpoints"
+report_checks -path_delay max -format end -group_count {endpoints} -digits 4
+puts "@setup"
+check_setup -verbose -no_clock -loops
+puts "@power"
+create_clock -name clock -period [expr {period} - $slack] $clocks
+set_power_activity -global -activity {activity}
+report_power -digits 6
+puts "@end"
+exit
+"""
+_ENDPOINT = re.compile(r"(?P<pin>\S+) \(\S+\)\s+-?[\d.]+\s+-?[\d.]+\s+(?P<slack>-?[\d.]+) \((?:MET|VIOLATED)\)")
+
+
+@dataclass(frozen=True)
+class Power:
+    """Power in mW at `clock_ghz` with `activity` transitions per cycle on every net but the clock."""
+
+    total_mw: float
+    internal_mw: float
+    switching_mw: float
+    leakage_mw: float
+    activity: float
+    clock_ghz: float
+
+
+@dataclass(frozen=True)
+class Timing:
+    """What OpenSTA says of a netlist.
+
+    block_t_min_ns: instance path of a block -> slowest path that ends in its registers ("" stands for the top, whose
+    output ports count with it).
+    """
+
+    period_ns: float
+    t_min_ns: float
+    path: CriticalPath
+    block_t_min_ns: dict[str, float]
+    power: Power
+    notes: tuple[str, ...]
+    version: str
+
+
+def analyse(netlist: Netlist, library: Library, period_ns: float, activity: float) -> Timing | None:
+    """Clock, slowest path and power of `netlist`; None if there is no `sta` on PATH.
+
+    Raises SynthError if OpenSTA reports any error, or if the design has no path to time.
+    """
+    sta = shutil.which("sta")
+    if sta is None:
+        return None
+    folder = netlist.verilog.parent
+    values = {
+        "netlist": netlist.verilog.name,
+        "top": netlist.top,
+        "period": period_ns,
+        "clocks": " ".join(netlist.clocks),
+        "driver": library.driver,
+        "load": library.load_ff / library.cap_unit_ff,
+        "endpoints": 2 * netlist.cells + 10_000,  # above any possible count: every endpoint is wanted
+        "activity": activity,
+    }
+    write_atomically(folder / "timing.tcl", (_TIMING + _REPORTS).format(**values))
+    said = _run([sta, "-exit", "timing.tcl"], folder)
+    parts = _split(said)
+    if not (slack := re.match(r"-?\d[\d.e+-]*", parts["slack"].strip())) or "No paths found" in parts["path"]:
+        raise SynthError(f"{netlist.top}: no path between registers or ports, so there is no clock to report")
+    t_min = period_ns - float(slack[0])
+    names = Names(netlist.contents, netlist.top, netlist.flop_cells, netlist.block_paths)
+    return Timing(
+        period_ns=period_ns,
+        t_min_ns=t_min,
+        path=critical_path(parts["path"], t_min, names, netlist.flattened),
+        block_t_min_ns=_by_block(parts["endpoints"], period_ns, names),
+        power=_power(parts["power"], activity, 1 / t_min),
+        notes=tuple(line.removeprefix("Warning: ") for line in parts["setup"].splitlines() if "Warning: " in line),
+        version=said.split()[1],
+    )
+
+
+def _run(command: list[str], folder: Path) -> str:
+    """OpenSTA's output; it exits with 0 and goes on printing figures after an error, so its words are searched."""
+    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+    said = done.stdout + done.stderr
+    write_atomically(folder / "timing.log", said)
+    wrong = re.search(r"^Error: .*|^.*syntax error.*|^.*black box.*", said, re.MULTILINE)
+    if wrong or done.returncode or "@end" not in said:
+        line = wrong[0].strip() if wrong else f"ended with code {done.returncode}"
+        raise SynthError(f"OpenSTA: {line} (see {folder / 'timing.log'})")
+    return said
+
+
+def _split(said: str) -> dict[str, str]:
+    """The output cut at the lines that the script marks with '@'."""
+    pieces = re.split(r"^@(\w+)", said, flags=re.MULTILINE)
+    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+
+
+def _by_block(endpoints: str, period_ns: float, names: Names) -> dict[str, float]:
+    worst: dict[str, float] = {}
+    for match in _ENDPOINT.finditer(endpoints):
+        block = names.block(match["pin"])
+        worst[block] = max(worst.get(block, 0.0), round(period_ns - float(match["slack"]), 4))
+    return worst
+
+
+def _power(table: str, activity: float, clock_ghz: float) -> Power:
+    total = re.search(r"^Total\s+(\S+)\s+(\S+)\s+(\S+)\s+(\S+)", table, re.MULTILINE)
+    if total is None:
+        raise SynthError("OpenSTA: no power table in its report")
+    internal, switching, leakage, whole = (1000 * float(watt) for watt in total.groups())
+    return Power(whole, internal, switching, leakage, activity, clock_ghz)

@@ -1,0 +1,170 @@
+"""The process that runs Yosys: `python yosys_worker.py JOB.json` in the folder that holds the job's files.
+
+Yosys is loaded as a library, ends the whole process on an error and writes its log from C++. In a process of its own
+that is harmless: the log goes to LOG, the name of each pass goes to standard output as it starts (progress for the
+caller), an error is a non-zero exit with Yosys' own line on standard error.
+
+A job is a JSON object: `kind` ("cells" or "ecp5"), `name` (prefix of every file written), `verilog`, `top`, and for
+"cells" also `flatten`, `liberty`, `dont_use`, `tie_high`, `tie_low`, `constraints`, `script`.
+Results: NAME.v (netlist), NAME.netlist.json (the same for programs), NAME.stat.json (area), NAME.facts.json.
+For "ecp5": NAME.netlist.json alone.
+"""
+
+import json
+import os
+import re
+import sys
+from pathlib import Path
+
+_REGISTER = "synth_register"  # attribute put on every net that a flip-flop drives in the source
+
+
+def main(job_path: str) -> None:
+    job = json.loads(Path(job_path).read_text())
+    caller = os.fdopen(os.dup(1), "w")
+    log = os.open(f"{job['name']}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    os.dup2(log, 1)
+    # Imported after the redirection: Yosys takes the standard output it finds.
+    from pyosys import libyosys
+
+    design = libyosys.Design()
+
+    def run(command: str) -> None:
+        print(command.split()[0], file=caller, flush=True)
+        libyosys.run_pass(command, design)
+
+    facts = {"creator": libyosys.yosys_maybe_version()}
+    if job["kind"] == "ecp5":
+        _read(job, run, design)
+        run(f"synth_ecp5 -top {job['top']} -json {job['name']}.netlist.json")
+    else:
+        facts |= _map_to_cells(job, run, design, libyosys.IdString)
+    Path(f"{job['name']}.facts.json").write_text(json.dumps(facts, indent=1))
+
+
+def _read(job: dict, run, design) -> None:
+    run(f"read_verilog {'-sv ' if job['verilog'].endswith('.sv') else ''}{job['verilog']}")
+    modules = sorted(_plain(name.str()) for name in design.modules_)
+    if job["top"] not in modules:
+        some = ", ".join(modules[:8]) + ", ..." * (len(modules) > 8)
+        sys.exit(f"ERROR: top: must be a module of {job['verilog']} ({some or 'it has none'}), not {job['top']!r}")
+    run(f"hierarchy -check -top {job['top']}")
+
+
+def _map_to_cells(job: dict, run, design, identifier) -> dict:
+    name, liberty = job["name"], f"-liberty {job['liberty']}"
+    dont_use = "".join(f" -dont_use {pattern}" for pattern in job["dont_use"])
+    _read(job, run, design)
+    tree = _tree(design)
+    # The source's own name of a register survives flattening only as one alias among many: mark it now.
+    run("proc")
+    run(f"setattr -set {_REGISTER} 1 t:$*dff* %co1:+[Q] w:* %i")
+    run(f"synth {'-flatten ' if job['flatten'] else ''}-booth -top {job['top']}")
+    tree = tree if job["flatten"] else _tree(design)  # an unused submodule may be gone
+    clocks, latches = sorted(_clocks(design.top_module(), design, identifier, {})), _count_latches(design)
+    run(f"dfflibmap {liberty}{dont_use}")
+    flops = sorted({t for t in _cell_types(design) if not t.startswith("$") and t not in tree})
+    run(f"abc {liberty} -constr {job['constraints']} -script {job['script']}{dont_use}")
+    run("setundef -zero")
+    if job["tie_high"]:
+        run("hilomap -singleton -hicell {} {} -locell {} {}".format(*job["tie_high"], *job["tie_low"]))
+    run(f"write_json {name}.netlist.json")
+    _name_cells(json.loads(Path(f"{name}.netlist.json").read_text()), design, flops, identifier)
+    run("splitnets")
+    run("opt_clean -purge")
+    run(f"tee -q -o {name}.stat.json stat -json {liberty}")
+    if not job["flatten"]:  # counted by block; timed as one flat netlist, whose names still tell the block
+        run("flatten")
+        run("splitnets")
+        run("opt_clean -purge")
+    run(f"write_verilog -noattr -noexpr -nohex -nodec {name}.v")
+    run(f"write_json {name}.netlist.json")
+    unmapped = sorted({t for t in _cell_types(design) if t.startswith("$") and t not in tree})
+    return {"tree": tree, "clocks": clocks, "latches": latches, "flops": flops, "unmapped": unmapped}
+
+
+def _plain(identifier: str) -> str:
+    return identifier.removeprefix("\\")
+
+
+def _tree(design) -> dict[str, dict[str, str]]:
+    """Module name -> {instance name: module name} of its submodules."""
+    modules = {name.str() for name in design.modules_}
+    tree = {}
+    for module in design.modules_.values():
+        cells = [(_plain(cell.name.str()), cell.type.str()) for cell in module.cells_.values()]
+        tree[_plain(module.name.str())] = {name: _plain(kind) for name, kind in cells if kind in modules}
+    return tree
+
+
+def _cell_types(design) -> set[str]:
+    return {_plain(cell.type.str()) for module in design.modules_.values() for cell in module.cells_.values()}
+
+
+def _count_latches(design) -> int:
+    cells = [cell.type.str() for module in design.modules_.values() for cell in module.cells_.values()]
+    return sum("LATCH" in kind for kind in cells)
+
+
+def _clocks(module, design, identifier, known: dict[str, set[str]]) -> set[str]:
+    """Nets of `module` that clock flip-flops in it or below it; an input port carries a leading '>'."""
+    name = module.name.str()
+    if name in known:
+        return known[name]
+    known[name] = set()
+    for cell in module.cells_.values():
+        kind = cell.type.str()
+        if kind.startswith("$"):
+            pins = ["\\C"] if "DFF" in kind else []
+        else:
+            below = _clocks(design.module(cell.type), design, identifier, known)
+            pins = [f"\\{net[1:]}" for net in below if net.startswith(">")]
+        for pin in pins:
+            net = cell.getPort(identifier(pin))
+            wire = net.as_wire() if net.is_wire() else None
+            known[name].add("(not a net)" if wire is None else f"{'>' * wire.port_input}{_plain(wire.name.str())}")
+    return known[name]
+
+
+def _name_cells(netlist: dict, design, flops: list[str], identifier) -> None:
+    """Give every cell a name that the Verilog, the JSON and the timing report share.
+
+    A flip-flop is named after the register it holds: `lookup.row` bit 3 becomes `lookup.row_reg[3]`. Gates have lost
+    their origin in the mapper and are numbered.
+    """
+    for module_name, module in netlist["modules"].items():
+        aliases = _aliases(module["netnames"])
+        taken = set(module["cells"]) | set(module["netnames"])
+        for number, (cell_name, cell) in enumerate(module["cells"].items()):
+            if not cell_name.startswith("$"):
+                continue
+            name = f"_gate{number}_"
+            if cell["type"] in flops:
+                pin = "Q" if "Q" in cell["connections"] else "QN"
+                name = "_reg".join(min(aliases.get(cell["connections"][pin][0], [(3, name, "")]))[1:])
+            if name not in taken:
+                taken.add(name)
+                target = design.module(identifier(f"\\{module_name}"))
+                target.rename(target.cell(identifier(cell_name)), identifier(f"\\{name}"))
+
+
+def _aliases(netnames: dict) -> dict[int, list[tuple[int, str, str]]]:
+    """Net bit -> its names as (rank, name, index), best first by rank: the source's register, public, memory word."""
+    found: dict[int, list[tuple[int, str, str]]] = {}
+    for name, net in netnames.items():
+        rank = 0 if _REGISTER in net["attributes"] else 2 if net["hide_name"] else 1
+        if net["hide_name"]:
+            # Words of a memory: $memory\storage[3]$57, behind the instance path when flattened.
+            word = re.fullmatch(r"(?:\$flatten\\(?P<path>.*)\.)?\$memory\\(?P<name>.*\[\d+\])(?:\$\d+)?", name)
+            if not word:
+                continue
+            name = ".".join(filter(None, (word["path"], word["name"])))
+        indexed = len(net["bits"]) > 1
+        for bit, number in enumerate(net["bits"]):
+            if isinstance(number, int):
+                found.setdefault(number, []).append((rank, name, f"[{bit + net.get('offset', 0)}]" * indexed))
+    return found
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
