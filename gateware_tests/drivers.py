@@ -1,91 +1,209 @@
-"""Drives stream ports in pysim: producers and consumers that stall at random, and a watchdog."""
+"""Drives stream ports in pysim: producers and consumers that stall at random, stream-law checks, a watchdog."""
 
 import random
+from dataclasses import dataclass, field
 
+from amaranth import ResetInserter, Signal
+from amaranth.lib import stream, wiring
 from amaranth.sim import Simulator
 
 PERIOD = 1e-6
 
 
-async def _push(ctx, port, items, rng, busy):
-    """Offer ``items`` one after the other; an offer, once made, stays until it is taken."""
-    for item in items:
-        while rng.random() >= busy:
-            await ctx.tick()
-        ctx.set(port.payload, item)
-        ctx.set(port.valid, 1)
-        await ctx.tick().until(port.ready)
-        ctx.set(port.valid, 0)
+@dataclass
+class Run:
+    """What was seen: per port, payloads taken (``out``), the cycles of all transfers (``times``), and the cycles
+    in which an output first showed each of its payloads (``offers``). ``cycles`` counts up to the last transfer."""
+
+    out: dict = field(default_factory=dict)
+    times: dict = field(default_factory=dict)
+    offers: dict = field(default_factory=dict)
+    cycles: int = 0
 
 
-async def _pull(ctx, port, out, count, rng, busy, fields, after):
-    """Take ``count`` payloads into ``out`` as dictionaries of integers; checks that an offer stays as it is."""
-    pending = None
-    while len(out) < count:
-        ready = rng.random() < busy
-        ctx.set(port.ready, ready)
-        _, _, valid, *values = await ctx.tick().sample(port.valid, *(port.payload[f] for f in fields))
-        if pending is not None:
-            assert valid and values == pending, "an offered payload changed before it was taken"
-        pending = values if valid and not ready else None
-        if valid and ready:
-            out.append(dict(zip(fields, values, strict=True)))
-    ctx.set(port.ready, 1)
-    for _ in range(after):
-        _, _, valid = await ctx.tick().sample(port.valid)
-        assert not valid, "something was left over"
+class _Port:
+    """One side's memory of a stream port. ``busy``: probability of being willing in a cycle, or f(cycle) -> bool."""
+
+    def __init__(self, name, port, busy, seed):
+        self.name, self.port = name, port
+        self.fields = [port.payload[f] for f in port.payload.shape().members]
+        self.names = list(port.payload.shape().members)
+        self.rng, self.busy = random.Random(f"{seed} {name}"), busy
+        self.level = 0  # of the wire this side drives
+
+    def willing(self, now):
+        return self.busy(now) if callable(self.busy) else self.rng.random() < self.busy
+
+    def drive(self, ctx, wire, level):
+        if level != self.level:
+            ctx.set(wire, level)
+            self.level = level
 
 
-def run_streams(dut, inputs, outputs, *, seed, busy=1.0, watchdog=20000, after=30):
-    """Feed ``inputs`` (port name: list of payload dictionaries), collect ``outputs`` (port name: how many).
+class _Producer(_Port):
+    def before(self, ctx, now):
+        if not self.level and self.items and self.willing(now):
+            ctx.set(self.port.payload, self.items[0])
+            self.drive(ctx, self.port.valid, 1)
 
-    ``busy`` is the probability that a side is willing in a cycle, for all ports or by port name. Returns
-    ``(port name: list of dictionaries, cycles)`` where cycles counts up to the last transfer. Raises
-    AssertionError when that takes more than ``watchdog`` cycles, or when something is left over.
+    def watched(self):
+        return [self.port.ready]
+
+    def after(self, ctx, now, run, ready):
+        if not (self.level and ready):
+            return False
+        self.items.pop(0)
+        run.times[self.name].append(now)
+        # Off first: the next offer may come in this cycle or a later one, but never shows the old payload.
+        self.drive(ctx, self.port.valid, 0)
+        return True
+
+    def finished(self):
+        return not self.items
+
+
+class _Consumer(_Port):
+    pending = None  # what was offered in the cycle before and not taken
+
+    def before(self, ctx, now):
+        self.drive(ctx, self.port.ready, int(self.willing(now) if self.wanted else 1))
+
+    def watched(self):
+        return [self.port.valid, *self.fields]
+
+    def after(self, ctx, now, run, valid, *values):
+        if self.pending is not None:
+            assert valid, f"cycle {now}: {self.name} withdrew an offer"
+            assert values == self.pending, f"cycle {now}: {self.name} changed an offered payload"
+        elif valid:
+            run.offers[self.name].append(now)
+        self.pending = values if valid and not self.level else None
+        if not (valid and self.level):
+            return False
+        payload = dict(zip(self.names, values, strict=True))
+        assert self.wanted, f"cycle {now}: {self.name} has something left over: {payload}"
+        self.wanted -= 1
+        run.out[self.name].append(payload)
+        run.times[self.name].append(now)
+        return True
+
+    def finished(self):
+        return not self.wanted
+
+
+class Bench:
+    """A component in pysim, elaborated once for any number of runs; every run starts from the initial state.
+
+    All stream ports are driven; other inputs keep the value given in ``levels`` (port name: value).
     """
-    sim = Simulator(dut)
-    sim.add_clock(PERIOD)
-    results = {name: [] for name in outputs}
-    open_ends = len(inputs) + len(outputs)
-    cycles = 0
 
-    def share(name):
-        return busy[name] if isinstance(busy, dict) else busy
+    def __init__(self, dut, levels=None):
+        self.dut, self.levels = dut, levels or {}
+        self.streams = {
+            name: member.flow
+            for name, member in dut.signature.members.items()
+            if member.is_signature and isinstance(member.signature, stream.Signature)
+        }
+        self.reset = Signal()
+        self.sim = Simulator(ResetInserter(self.reset)(dut))
+        self.sim.add_clock(PERIOD)
+        self.sim.add_testbench(self._main)
+        self.started = False
 
-    def finished():
-        nonlocal open_ends
-        open_ends -= 1
+    def run(self, inputs, outputs, *, seed, busy=1.0, watchdog=20000, after=30, interrupted=None, probe=None):
+        """Feed ``inputs`` (port name: list of payloads), collect ``outputs`` (port name: how many payloads).
 
-    for name, items in inputs.items():
+        ``busy``: how willing the other side is, see _Port, for all ports or by port name (1.0 if not named).
+        ``interrupted``: ``(inputs, cycles)``, fed first for that many cycles, then comes a cycle of reset.
+        ``probe(ctx)`` is called in every cycle, with all inputs set. Returns a Run. Raises AssertionError, naming
+        ``seed``, when a stream breaks the law, after ``watchdog`` cycles, or if an output has more to offer.
+        """
+        self.job = (inputs, outputs, seed, busy, watchdog, after, interrupted, probe)
+        if self.started:
+            self.sim.reset()
+        self.started = True
+        self.sim.run()
+        return self.result
 
-        async def producer(ctx, name=name, items=items):
-            await _push(ctx, getattr(dut, name), items, random.Random(f"{seed} {name}"), share(name))
-            finished()
-
-        sim.add_testbench(producer, background=True)
-
-    for name, count in outputs.items():
-
-        async def consumer(ctx, name=name, count=count):
-            port = getattr(dut, name)
-            fields = list(port.payload.shape().members)
-            await _pull(ctx, port, results[name], count, random.Random(f"{seed} {name}"), share(name), fields, after)
-            finished()
-
-        sim.add_testbench(consumer, background=True)
-
-    async def watch(ctx):
-        nonlocal cycles
-        for now in range(watchdog):
-            if not open_ends:
-                return
-            before = sum(map(len, results.values()))
+    async def _main(self, ctx):
+        inputs, outputs, seed, busy, watchdog, after, interrupted, probe = self.job
+        for name, level in self.levels.items():
+            ctx.set(getattr(self.dut, name), level)
+        if interrupted:
+            first, cycles = interrupted
+            self._plug(first, dict.fromkeys(outputs, 10**9), f"{seed} interrupted", busy)
+            for now in range(cycles):
+                await self._cycle(ctx, now, probe)
+            for port in self.ports:
+                port.drive(ctx, port.port.valid if isinstance(port, _Producer) else port.port.ready, 0)
+            ctx.set(self.reset, 1)
             await ctx.tick()
-            if sum(map(len, results.values())) != before:
-                cycles = now + 1
-        counts = {name: len(items) for name, items in results.items()}
-        raise AssertionError(f"watchdog (seed {seed}): {open_ends} ports still busy, taken so far {counts}")
+            ctx.set(self.reset, 0)
+        self._plug(inputs, outputs, seed, busy)
+        last = 0
+        for now in range(watchdog):
+            if await self._cycle(ctx, now, probe):
+                self.result.cycles, last = now + 1, now
+            if now - last >= after and all(port.finished() for port in self.ports):
+                return
+        taken = {name: len(times) for name, times in self.result.times.items()}
+        raise AssertionError(f"watchdog (seed {seed}): after {watchdog} cycles these have been taken: {taken}")
 
-    sim.add_testbench(watch)
-    sim.run()
-    return results, cycles
+    def _plug(self, inputs, outputs, seed, busy):
+        """Fresh ports and a fresh result."""
+        self.ports, self.result = [], Run()
+        assert set(self.streams) == {*inputs, *outputs}, "every stream port must be named"
+        for name, flow in self.streams.items():
+            share = busy.get(name, 1.0) if isinstance(busy, dict) else busy
+            kind = _Producer if flow == wiring.In else _Consumer
+            port = kind(name, getattr(self.dut, name), share, seed)
+            self.result.times[name] = []
+            if kind is _Producer:
+                port.items = list(inputs[name])
+            else:
+                port.wanted = outputs[name]
+                self.result.out[name], self.result.offers[name] = [], []
+            self.ports.append(port)
+
+    async def _cycle(self, ctx, now, probe):
+        for port in self.ports:
+            port.before(ctx, now)
+        if probe:
+            probe(ctx)
+        watched = [port.watched() for port in self.ports]
+        _, _, *values = await ctx.tick().sample(*sum(watched, []))
+        moved = False
+        for port, wires in zip(self.ports, watched, strict=True):
+            moved |= port.after(ctx, now, self.result, *values[: len(wires)])
+            values = values[len(wires) :]
+        return moved
+
+
+def run_streams(dut, inputs, outputs, **options):
+    """One run of a fresh :class:`Bench`; returns ``(port name: list of payload dictionaries, cycles)``."""
+    run = Bench(dut).run(inputs, outputs, **options)
+    return run.out, run.cycles
+
+
+class PathFinder:
+    """A probe that toggles every input within a cycle, where no register can see it, and notes which outputs follow.
+
+    ``paths``: pairs of port wires, like ``("symbols.ready", "values.ready")``: a combinational path was seen.
+    """
+
+    def __init__(self, dut, seed):
+        self.rng, self.paths = random.Random(seed), set()
+        self.inputs, self.outputs = {}, {}
+        for name, member in dut.signature.members.items():
+            port, inward = getattr(dut, name), member.flow == wiring.In
+            ahead, back = (self.inputs, self.outputs) if inward else (self.outputs, self.inputs)
+            ahead[f"{name}.valid"], ahead[f"{name}.payload"] = port.valid, port.payload.as_value()
+            back[f"{name}.ready"] = port.ready
+
+    def __call__(self, ctx):
+        before = {name: ctx.get(wire) for name, wire in self.outputs.items()}
+        for name, wire in self.inputs.items():
+            level = ctx.get(wire)
+            ctx.set(wire, 1 - level if len(wire) == 1 else self.rng.getrandbits(len(wire)))
+            self.paths |= {(name, o) for o, was in before.items() if ctx.get(self.outputs[o]) != was}
+            ctx.set(wire, level)

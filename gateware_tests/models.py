@@ -1,0 +1,192 @@
+"""What the gateware should do, in plain Python, and random material to try it on. Knows no HDL."""
+
+import random
+from collections.abc import Sequence
+
+from golden import reference
+from golden.config import CodecConfig
+from golden.table import SymbolTable
+
+DIGIT_BYTES = 2
+
+
+def random_config(rng: random.Random, *, wide: bool = False, **fixed) -> CodecConfig:
+    """A configuration drawn over all that is allowed; ``wide`` or not: big tables are rare, so that runs are quick."""
+    rows = fixed.get("rows") or rng.choice([2, 3, 4, 5, 7, 8, 9, rng.randint(2, 64 if wide else 16)])
+    least = (rows - 1).bit_length()
+    prob_bits = fixed.get("prob_bits") or rng.choice([least, rng.randint(least, 15), min(15, least + 2), 15])
+    range_bits = fixed.get("range_bits") or rng.choice([prob_bits + 1, rng.randint(prob_bits + 1, 24), 24])
+    most = min(range_bits, 16)
+    mult_bits = fixed.get("mult_bits") or rng.choice([2, rng.randint(2, most), most])
+    width = fixed.get("width") or rng.choice([2, 3, 4, 5, 8, rng.randint(2, 16), 16])
+    return CodecConfig(width, rows, prob_bits, range_bits, mult_bits, fixed.get("block") or rng.randint(1, 64))
+
+
+def random_table(rng: random.Random, config: CodecConfig, *, style: str = "") -> SymbolTable:
+    """A table of 1..N rows. ``style``, drawn if not given: "even" counts, "random" ones, "skewed" (the smallest beside
+    the largest), "holes" (rows without a count in front, in the middle, at the end), "certain" (one row has all)."""
+    most, total = min(config.rows, config.values), config.total
+    style = style or rng.choice(["even", "random", "skewed", "holes", "holes", "certain"])
+    rows = rng.choice([1, 2, most, most, rng.randint(1, most)])
+    if rng.random() < 0.3:  # neighbours of size 1, and one large row
+        first = rng.randint(1, config.values - rows + 1)
+        v_min = [0, *range(first, first + rows - 1)]
+    else:
+        v_min = [0, *sorted(rng.sample(range(1, config.values), rows - 1))]
+    if style == "even":
+        counts = [total // rows + (i < total % rows) for i in range(rows)]
+    elif style == "random":
+        counts = _cut(rng, total, rows)
+    elif style == "skewed":
+        counts = [1] * rows
+        counts[rng.randrange(rows)] += total - rows
+    else:
+        used = rng.randrange(1, rows + 1) if style == "holes" else 1
+        counts = [0] * rows
+        for row, count in zip(rng.sample(range(rows), used), _cut(rng, total, used), strict=True):
+            counts[row] = count
+    return SymbolTable(config, tuple(v_min), tuple(counts))
+
+
+def _cut(rng: random.Random, total: int, parts: int) -> list[int]:
+    """``total`` as the sum of ``parts`` random numbers, 0 or more."""
+    cuts = [0, *sorted(rng.choices(range(total + 1), k=parts - 1)), total]
+    return [b - a for a, b in zip(cuts, cuts[1:], strict=False)]
+
+
+def used_rows(table: SymbolTable) -> list[int]:
+    """The rows that have a count."""
+    return [row for row, count in enumerate(table.counts) if count]
+
+
+def value_in(rng: random.Random, table: SymbolTable, row: int) -> int:
+    """A value of ``row``: often its first or its last."""
+    last = table.v_min[row] + table.sizes[row] - 1
+    return rng.choice([table.v_min[row], last, rng.randint(table.v_min[row], last)])
+
+
+def random_block(rng: random.Random, table: SymbolTable, count: int) -> list[int]:
+    """``count`` values that have a code: from any row, from the rarest ones, or of a kind that provokes carries."""
+    rows, style = used_rows(table), rng.choice(["any", "rare", "carry"])
+    if style == "rare":
+        rows = sorted(rows, key=table.counts.__getitem__)[: (len(rows) + 1) // 2]
+    head = follow_boundary(table, rng.getrandbits(3), 3, rng.randint(0, count)) if style == "carry" else []
+    rows = head + rng.choices(rows, k=count - len(head))
+    return [value_in(rng, table, row) for row in rows]
+
+
+def follow_boundary(table: SymbolTable, point: int, bits: int, count: int) -> list[int]:
+    """The ``count`` rows whose intervals hold the code point ``point / 2**bits``.
+
+    As long as the point is not a lower bound, `low` stays just below it: the code so far ends in a run of ones.
+    """
+    R = table.config.range_bits
+    rng, dif, rows = (1 << R) - 1, (point << R >> bits) % ((1 << R) - 1), []
+    for _ in range(count):
+        row, a, b = search(table, rng, dif)
+        d = R - (b - a).bit_length()
+        rng, dif = (b - a) << d, (dif - a) << d
+        rows.append(row)
+    return rows
+
+
+def search(table: SymbolTable, rng: int, dif: int) -> tuple[int, int, int]:
+    """The row that the code lies in, and its interval."""
+    c, total = table.cumulative, table.config.total
+    row = max(i for i in range(len(table.v_min)) if c[i] < total and reference.bounds(table, rng, i)[0] <= dif)
+    return row, *reference.bounds(table, rng, row)
+
+
+def steps(table: SymbolTable, rows: Sequence[int]) -> list[tuple[int, int]]:
+    """What each row, then the end of the block, does to the code: (a, d)."""
+    R = table.config.range_bits
+    rng, result = (1 << R) - 1, []
+    for row in rows:
+        a, b = reference.bounds(table, rng, row)
+        d = R - (b - a).bit_length()
+        rng = (b - a) << d
+        result.append((a, d))
+    return [*result, ((1 << R - 1) - 1, 1)]
+
+
+def padded_rows(table: SymbolTable) -> list[tuple[int, int, int, int]]:
+    """The N rows as hardware holds them, empty ones in front: (v_min, c, ol, count)."""
+    missing = table.config.rows - len(table.v_min)
+    rows = zip(table.v_min, table.cumulative, table.offset_bits, table.counts, strict=False)
+    return [(0, 0, 0, 0)] * missing + list(rows)
+
+
+def decode_damaged(table: SymbolTable, symbols: bytes, offsets: bytes, count: int) -> tuple[list[int], dict]:
+    """Values and report of a decoder with registers of R and W bits, whatever the streams hold.
+
+    Differs from the reference only where that raises, or where a stream is one that no encoder writes (FORMAT.md 4.5).
+    """
+    R, W = table.config.range_bits, table.config.width
+    rng, dif, D, offset_bits, values = (1 << R) - 1, field(symbols, 0, R), 0, 0, []
+    for _ in range(count):
+        row, a, b = search(table, rng, dif)
+        d, OL = R - (b - a).bit_length(), table.offset_bits[row]
+        dif = ((dif - a) << d | field(symbols, R + D, d)) % (1 << R)
+        values.append((table.v_min[row] + field(offsets, offset_bits, OL)) % (1 << W))
+        rng, D, offset_bits = (b - a) << d, D + d, offset_bits + OL
+    report = {}
+    for name, data, needed in (("symbols", symbols, D // 8 + 1), ("offsets", offsets, (offset_bits + 7) // 8)):
+        report |= {f"{name}_short": int(len(data) < needed), f"{name}_long": int(len(data) > needed)}
+    return values, report
+
+
+def field(data: bytes, position: int, bits: int) -> int:
+    """``bits`` bits of a stream from ``position`` on; zeros past its end."""
+    extended = int.from_bytes(data, "big") << position + bits
+    return extended >> 8 * len(data) & (1 << bits) - 1
+
+
+def transfers(blocks: Sequence[Sequence[int]]) -> list[dict]:
+    """Blocks of values as the value stream's payloads."""
+    return [{"data": v, "last": int(i == len(b) - 1)} for b in blocks for i, v in enumerate(b)]
+
+
+def digits(data: bytes, *, error: int = 0) -> list[dict]:
+    """A stream's bytes as digits, zeros behind its end."""
+    result = []
+    for chunk, last in _chunks(data, DIGIT_BYTES):
+        value = int.from_bytes(chunk.ljust(DIGIT_BYTES, b"\0"), "big")
+        result.append({"data": value, "last": last, "bytes": len(chunk), "error": error * last})
+    return result
+
+
+def words(data: bytes, word: int, *, error: int = 0, junk: random.Random | None = None) -> list[dict]:
+    """A stream's bytes as words; with ``junk``, the bytes behind its end are anything, not zeros."""
+    result = []
+    for chunk, last in _chunks(data, word // 8):
+        filling = bytes(junk.getrandbits(8) if junk else 0 for _ in range(word // 8 - len(chunk)))
+        value = int.from_bytes(chunk + filling, "little")
+        result.append({"data": value, "bytes": len(chunk), "last": last, "error": error * last})
+    return result
+
+
+def count_words(data: bytes, word: int) -> int:
+    """Words that a stream takes; an empty one takes one."""
+    return len(_chunks(data, word // 8))
+
+
+def bytes_of(payloads: Sequence[dict], word: int) -> list[tuple[bytes, int]]:
+    """Words back to streams: (bytes, error) of each. Checks that a stream's other words are full."""
+    result, data = [], b""
+    for p in payloads:
+        assert p["last"] or (p["bytes"] == word // 8 and not p["error"]), p
+        assert p["bytes"] or not data, "an empty word behind others"
+        raw = p["data"].to_bytes(word // 8, "little")
+        assert not any(raw[p["bytes"] :]), "bytes behind the end are not zero"
+        data += raw[: p["bytes"]]
+        if p["last"]:
+            result.append((data, p["error"]))
+            data = b""
+    assert not data, "a stream without an end"
+    return result
+
+
+def _chunks(data: bytes, size: int) -> list[tuple[bytes, int]]:
+    """``data`` cut into pieces of ``size`` bytes, at least one, and whether each is the last."""
+    starts = range(0, max(1, len(data)), size)
+    return [(data[i : i + size], int(i + size >= len(data))) for i in starts]
