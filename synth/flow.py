@@ -161,6 +161,8 @@ def _netlist(name: str, top: str, folder: Path) -> Netlist:
     facts, stat = _facts(name, folder)
     if facts["unmapped"]:
         raise SynthError(f"{top}: the library has no cell for {', '.join(facts['unmapped'])}")
+    if "design" not in stat:
+        raise SynthError(f"{top}: nothing is left of it, no output depends on anything")
     inner = [clock for clock in facts["clocks"] if not clock.startswith(">")]
     if inner and len(inner) == len(facts["clocks"]):
         raise SynthError(f"{top}: no input port is a clock; flip-flops are clocked by {', '.join(inner)}")
@@ -169,7 +171,7 @@ def _netlist(name: str, top: str, folder: Path) -> Netlist:
         verilog=folder / f"{name}.v",
         contents=folder / f"{name}.netlist.json",
         top=top,
-        area_um2=whole["area"],
+        area_um2=whole.get("area", 0.0),
         cells=sum(_cells(whole, facts["tree"]).values()),
         flops=sum(_cells(whole, facts["tree"]).get(cell, 0) for cell in facts["flops"]),
         latches=facts["latches"],
@@ -204,8 +206,9 @@ def _blocks(top: str, library: Library, folder: Path) -> tuple[Block, ...]:
     blocks = []
     for module, where in paths.items():
         own, n = modules[module], len(where)
+        below = sum(modules[child].get("area", 0.0) for child in tree[module].values())
         cells = _cells(own, tree)
-        area = round(n * (own["area"] - sum(modules[child]["area"] for child in tree[module].values())), 6)
+        area = round(n * (own.get("area", 0.0) - below), 6)  # Yosys leaves "area" out of a module without cells
         blocks.append(
             Block(
                 name=(where[0] if n == 1 else _readable(module)) or top,

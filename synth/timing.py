@@ -37,17 +37,19 @@ set_load {load} [all_outputs]
 """
 _REPORTS = """\
 set slack [worst_slack]
-puts "@slack $slack"
-puts "@path"
-report_checks -path_delay max -digits 4
-puts "@endpoints"
-report_checks -path_delay max -format end -group_count {endpoints} -digits 4
-puts "@setup"
-check_setup -verbose -no_clock -loops
-puts "@power"
-create_clock -name clock -period [expr {period} - $slack] $clocks
-set_power_activity -global -activity {activity}
-report_power -digits 6
+if {{ $slack < 1e20 }} {{
+    puts "@slack $slack"
+    puts "@path"
+    report_checks -path_delay max -digits 4
+    puts "@endpoints"
+    report_checks -path_delay max -format end -group_count {endpoints} -digits 4
+    puts "@setup"
+    check_setup -verbose -no_clock -loops
+    puts "@power"
+    create_clock -name clock -period [expr {period} - $slack] $clocks
+    set_power_activity -global -activity {activity}
+    report_power -digits 6
+}}
 puts "@end"
 exit
 """
@@ -105,9 +107,9 @@ def analyse(netlist: Netlist, library: Library, period_ns: float, activity: floa
     write_atomically(folder / "timing.tcl", (_TIMING + _REPORTS).format(**values))
     said = _run([sta, "-exit", "timing.tcl"], folder)
     parts = _split(said)
-    if not (slack := re.match(r"-?\d[\d.e+-]*", parts["slack"].strip())) or "No paths found" in parts["path"]:
+    if "slack" not in parts:
         raise SynthError(f"{netlist.top}: no path between registers or ports, so there is no clock to report")
-    t_min = period_ns - float(slack[0])
+    t_min = period_ns - float(parts["slack"])
     names = Names(netlist.contents, netlist.top, netlist.flop_cells, netlist.block_paths)
     return Timing(
         period_ns=period_ns,
@@ -116,19 +118,19 @@ def analyse(netlist: Netlist, library: Library, period_ns: float, activity: floa
         block_t_min_ns=_by_block(parts["endpoints"], period_ns, names),
         power=_power(parts["power"], activity, 1 / t_min),
         notes=tuple(line.removeprefix("Warning: ") for line in parts["setup"].splitlines() if "Warning: " in line),
-        version=said.split()[1],
+        version=re.search(r"^OpenSTA (\S+)", said, re.MULTILINE)[1],
     )
 
 
 def _run(command: list[str], folder: Path) -> str:
     """OpenSTA's output; it exits with 0 and goes on printing figures after an error, so its words are searched."""
     done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
-    said = done.stdout + done.stderr
+    said = done.stderr + done.stdout  # the first error first
     write_atomically(folder / "timing.log", said)
     wrong = re.search(r"^Error: .*|^.*syntax error.*|^.*black box.*", said, re.MULTILINE)
     if wrong or done.returncode or "@end" not in said:
         line = wrong[0].strip() if wrong else f"ended with code {done.returncode}"
-        raise SynthError(f"OpenSTA: {line} (see {folder / 'timing.log'})")
+        raise SynthError(f"OpenSTA: {line.removeprefix('Error: ')} (see {folder / 'timing.log'})")
     return said
 
 

@@ -61,7 +61,8 @@ def _map_to_cells(job: dict, run, design, identifier) -> dict:
     run(f"setattr -set {_REGISTER} 1 t:$*dff* %co1:+[Q] w:* %i")
     run(f"synth {'-flatten ' if job['flatten'] else ''}-booth -top {job['top']}")
     tree = tree if job["flatten"] else _tree(design)  # an unused submodule may be gone
-    clocks, latches = sorted(_clocks(design.top_module(), design, identifier, {})), _count_latches(design)
+    top = design.module(identifier(f"\\{job['top']}"))
+    clocks, latches = sorted(_clocks(top, design, identifier, {})), _count_latches(design)
     run(f"dfflibmap {liberty}{dont_use}")
     flops = sorted({t for t in _cell_types(design) if not t.startswith("$") and t not in tree})
     run(f"abc {liberty} -constr {job['constraints']} -script {job['script']}{dont_use}")
@@ -70,17 +71,28 @@ def _map_to_cells(job: dict, run, design, identifier) -> dict:
         run("hilomap -singleton -hicell {} {} -locell {} {}".format(*job["tie_high"], *job["tie_low"]))
     run(f"write_json {name}.netlist.json")
     _name_cells(json.loads(Path(f"{name}.netlist.json").read_text()), design, flops, identifier)
-    run("splitnets")
-    run("opt_clean -purge")
+    _split(run, design)
     run(f"tee -q -o {name}.stat.json stat -json {liberty}")
     if not job["flatten"]:  # counted by block; timed as one flat netlist, whose names still tell the block
         run("flatten")
-        run("splitnets")
-        run("opt_clean -purge")
+        _split(run, design)
     run(f"write_verilog -noattr -noexpr -nohex -nodec {name}.v")
     run(f"write_json {name}.netlist.json")
     unmapped = sorted({t for t in _cell_types(design) if t.startswith("$") and t not in tree})
     return {"tree": tree, "clocks": clocks, "latches": latches, "flops": flops, "unmapped": unmapped}
+
+
+def _split(run, design) -> None:
+    """Leave no net and no assignment wider than a bit: OpenSTA rejects the line `assign {a, b} = {c, d};`."""
+    run("splitnets")
+    run("opt_clean -purge")
+    for module in design.modules_.values():
+        pairs = [
+            (left.extract(at, 1), right.extract(at, 1))
+            for left, right in module.connections()
+            for at in range(left.size())
+        ]
+        module.new_connections(pairs)
 
 
 def _plain(identifier: str) -> str:
