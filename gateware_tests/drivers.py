@@ -185,6 +185,15 @@ def run_streams(dut, inputs, outputs, **options):
     return run.out, run.cycles
 
 
+def simulate(dut, testbench, clocked=True):
+    """Run one testbench, ``async def testbench(ctx)``, that drives ``dut`` by hand."""
+    sim = Simulator(dut)
+    if clocked:
+        sim.add_clock(PERIOD)
+    sim.add_testbench(testbench)
+    sim.run()
+
+
 class PathFinder:
     """A probe that toggles every input within a cycle, where no register can see it, and notes which outputs follow.
 

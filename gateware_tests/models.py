@@ -109,6 +109,15 @@ def steps(table: SymbolTable, rows: Sequence[int]) -> list[tuple[int, int]]:
     return [*result, ((1 << R - 1) - 1, 1)]
 
 
+def code_bytes(config: CodecConfig, block: Sequence[tuple[int, int]]) -> bytes:
+    """The symbol stream that a block's steps, the ending one included, add up to."""
+    low, length = 0, 0
+    for a, d in block[:-1]:
+        low, length = (low + a) << d, length + d
+    code, length = (low + block[-1][0]) >> config.range_bits - 1, length + 1
+    return (code << -length % 8).to_bytes((length + 7) // 8, "big")
+
+
 def padded_rows(table: SymbolTable) -> list[tuple[int, int, int, int]]:
     """The N rows as hardware holds them, empty ones in front: (v_min, c, ol, count)."""
     missing = table.config.rows - len(table.v_min)

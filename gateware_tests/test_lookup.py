@@ -1,0 +1,108 @@
+"""RowLookup: every value becomes its row's interval and its offset; every block ends with one transfer more."""
+
+import random
+
+import pytest
+from drivers import Bench, simulate
+from models import padded_rows, random_config, random_table, transfers
+
+from apack_hdl.lookup import RowLookup
+from golden.config import CodecConfig
+from golden.table import SymbolTable
+
+
+def hardware_rows(table):
+    return [{"v_min": v, "c": c, "ol": ol} for v, c, ol, _ in padded_rows(table)]
+
+
+def expected(table, blocks):
+    """The two output streams, `finish` transfers included. Uncodable values leave the code alone."""
+    intervals, offsets = [], []
+    for block in blocks:
+        error = 0
+        for v in block:
+            row = int(table.row_of_value[v])
+            low, high = table.cumulative[row : row + 2]
+            error |= low == high
+            span = (0, table.config.total) if low == high else (low, high)
+            intervals.append({"c_low": span[0], "c_high": span[1], "finish": 0, "error": int(error)})
+            offsets.append({"data": v - table.v_min[row], "bits": table.offset_bits[row], "finish": 0})
+        intervals.append({"finish": 1, "error": int(error)})
+        offsets.append({"data": 0, "bits": 0, "finish": 1})
+    return intervals, offsets
+
+
+def without_counts(payload):
+    """Of a `finish` transfer nothing but its flags matters."""
+    return {k: v for k, v in payload.items() if not payload["finish"] or k in ("finish", "error")}
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_random(seed):
+    rng = random.Random(seed)
+    config = random_config(rng, wide=True)
+    table = random_table(rng, config)
+    blocks = [rng.choices(range(config.values), k=rng.choice([1, 1, 2, 5, 20])) for _ in range(6)]
+    intervals, offsets = expected(table, blocks)
+    busy = {name: rng.choice([1.0, 0.7, 0.2]) for name in ("values", "intervals", "offsets")}
+    bench = Bench(RowLookup(config), {"rows": hardware_rows(table)})
+    outputs = {"intervals": len(intervals), "offsets": len(offsets)}
+    run = bench.run({"values": transfers(blocks)}, outputs, seed=seed, busy=busy)
+    assert [without_counts(p) for p in run.out["intervals"]] == intervals, table
+    assert run.out["offsets"] == offsets, table
+
+
+@pytest.mark.parametrize("config", [CodecConfig(3, 8, 5, 8, 4, 8), CodecConfig(6, 11, 5, 8, 4, 8)], ids=str)
+def test_every_value(config):
+    for seed in range(4):
+        table = random_table(random.Random(seed), config)
+        blocks = [[v] for v in range(config.values)]
+        intervals, offsets = expected(table, blocks)
+        bench = Bench(RowLookup(config), {"rows": hardware_rows(table)})
+        outputs = {"intervals": len(intervals), "offsets": len(offsets)}
+        run = bench.run({"values": transfers(blocks)}, outputs, seed=seed)
+        assert [without_counts(p) for p in run.out["intervals"]] == intervals, table
+        assert run.out["offsets"] == offsets, table
+
+
+def test_one_cycle_more_than_values():
+    config = CodecConfig(4, 4, 4, 8, 4, 64)
+    table = SymbolTable(config, (0, 3, 4, 9), (4, 4, 4, 4))
+    blocks = [[5] * n for n in (1, 1, 7, 1, 30)]
+    count = sum(map(len, blocks)) + len(blocks)
+    bench = Bench(RowLookup(config), {"rows": hardware_rows(table)})
+    run = bench.run({"values": transfers(blocks)}, {"intervals": count, "offsets": count}, seed=0)
+    assert run.times["intervals"] == run.times["offsets"] == list(range(1, count + 1))
+
+
+def test_hold_stops_the_next_block_only():
+    config = CodecConfig(4, 4, 4, 8, 4, 64)
+    table = SymbolTable(config, (0, 3, 4, 9), (4, 4, 4, 4))
+    dut = RowLookup(config)
+
+    async def testbench(ctx):
+        async def give(last):
+            ctx.set(dut.values.payload, {"data": 5, "last": last})
+            ctx.set(dut.values.valid, 1)
+            taken = ctx.get(dut.values.ready)
+            await ctx.tick()
+            return taken
+
+        ctx.set(dut.rows, hardware_rows(table))
+        ctx.set(dut.intervals.ready, 1)
+        ctx.set(dut.offsets.ready, 1)
+        ctx.set(dut.hold, 1)
+        for _ in range(5):
+            assert not await give(0) and not ctx.get(dut.busy)
+        ctx.set(dut.hold, 0)
+        assert await give(0) and ctx.get(dut.busy)
+        ctx.set(dut.hold, 1)
+        for _ in range(3):
+            assert await give(0) and ctx.get(dut.busy)
+        assert await give(1) and not ctx.get(dut.busy)
+        for _ in range(5):
+            assert not await give(1) and not ctx.get(dut.busy)
+        ctx.set(dut.hold, 0)
+        assert await give(1) and not ctx.get(dut.busy)  # a block of one value is never seen busy
+
+    simulate(dut, testbench)

@@ -1,0 +1,111 @@
+"""RowTable: what it holds after loading is what the golden table says."""
+
+import random
+
+import pytest
+from amaranth import ResetInserter, Signal
+from drivers import simulate
+from models import padded_rows, random_config, random_table
+
+from apack_hdl.table import RowTable, load_rows
+from golden.config import CodecConfig
+from golden.table import SymbolTable
+
+
+def held(ctx, dut):
+    """The rows as (v_min, c, ol); what an empty row has for ``ol`` does not matter."""
+    rows = [tuple(ctx.get(row[f]) for f in ("v_min", "c", "ol")) for row in dut.rows]
+    sizes = [b - a for (a, *_), (b, *_) in zip(rows, [*rows[1:], (dut.config.values, 0, 0)], strict=True)]
+    return [(v, c, ol if size else 0) for (v, c, ol), size in zip(rows, sizes, strict=True)]
+
+
+async def load(ctx, dut, rows, rng, allowed):
+    """Offer ``rows``; ``allowed(k)`` cycles pass before row k may be taken. Nothing else may be taken."""
+    for k, row in enumerate(rows):
+        for _ in range(rng.choice([0, 0, 1, 3])):
+            await ctx.tick()
+            assert ctx.get(dut.loading) == (k > 0), "loading: nothing is offered, but some rows may be missing"
+        ctx.set(dut.load.payload, row)
+        ctx.set(dut.load.valid, 1)
+        for _ in range(allowed(k)):
+            ctx.set(dut.allow, 0)
+            assert ctx.get(dut.loading) and not ctx.get(dut.load.ready)
+            await ctx.tick()
+        ctx.set(dut.allow, 1)
+        assert ctx.get(dut.loading) and ctx.get(dut.load.ready)
+        await ctx.tick()
+        ctx.set(dut.load.valid, 0)
+
+
+CORNERS = [
+    CodecConfig(2, 2, 1, 2, 2, 1),
+    CodecConfig(16, 64, 15, 24, 16, 8),
+    CodecConfig(15, 63, 6, 7, 2, 8),
+    CodecConfig(3, 16, 4, 5, 2, 8),  # more rows than values
+]
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_load(seed):
+    rng = random.Random(seed)
+    config = CORNERS[seed] if seed < len(CORNERS) else random_config(rng, wide=True)
+    dut = RowTable(config)
+
+    async def testbench(ctx):
+        for _ in range(4):  # a table replaces the one before, be it longer or shorter
+            table = random_table(rng, config)
+            await load(ctx, dut, load_rows(table), rng, lambda k: 3 if k == 0 else 0)
+            assert not ctx.get(dut.loading)
+            want = [(v, c, ol) for v, c, ol, _ in padded_rows(table)]
+            assert held(ctx, dut) == want, table
+            for _ in range(3):
+                await ctx.tick()
+            assert held(ctx, dut) == want, "the table must stay as it is"
+
+    simulate(dut, testbench)
+
+
+def test_one_row_per_cycle():
+    config = CodecConfig(4, 7, 5, 8, 4, 8)
+    dut, table = RowTable(config), random_table(random.Random(1), config)
+
+    async def testbench(ctx):
+        ctx.set(dut.allow, 1)
+        ctx.set(dut.load.valid, 1)
+        for row in load_rows(table):
+            ctx.set(dut.load.payload, row)
+            assert ctx.get(dut.load.ready)
+            await ctx.tick()
+        ctx.set(dut.load.valid, 0)
+        assert not ctx.get(dut.loading)
+        assert held(ctx, dut) == [(v, c, ol) for v, c, ol, _ in padded_rows(table)]
+
+    simulate(dut, testbench)
+
+
+@pytest.mark.parametrize("before", range(1, 5))
+def test_reset_while_loading(before):
+    """Reset forgets the rows that came before it: the next one is the first."""
+    rng = random.Random(before)
+    config = CodecConfig(4, 5, 5, 8, 4, 8)
+    dut, reset = RowTable(config), Signal()
+    first, second = (random_table(rng, config, style="even") for _ in range(2))
+
+    async def testbench(ctx):
+        await load(ctx, dut, load_rows(first)[:before], rng, lambda k: 0)
+        ctx.set(reset, 1)
+        await ctx.tick()
+        ctx.set(reset, 0)
+        assert not ctx.get(dut.loading)
+        await load(ctx, dut, load_rows(second), rng, lambda k: 0)
+        assert not ctx.get(dut.loading)
+        assert held(ctx, dut) == [(v, c, ol) for v, c, ol, _ in padded_rows(second)]
+
+    simulate(ResetInserter(reset)(dut), testbench)
+
+
+def test_load_rows():
+    config = CodecConfig(4, 4, 3, 8, 4, 8)
+    rows = load_rows(SymbolTable(config, (0, 3, 9), (5, 0, 3)))
+    assert rows == [{"v_min": v, "count": c} for v, c in [(0, 0), (0, 5), (3, 0), (9, 3)]]
+    assert len(load_rows(SymbolTable(config, (0,), (8,)))) == 4
