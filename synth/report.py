@@ -96,7 +96,7 @@ class SynthesisReport:
                 block["instances"] = own.instances
             if self.cells.path:
                 plain["cells"]["path"]["words"] = self.cells.path.words
-        return plain | derived
+        return json.loads(json.dumps(plain | derived))  # tuples become lists, as in the file
 
     def to_markdown(self) -> str:
         """A section with a table of figures, a table of blocks and the notes."""
@@ -180,7 +180,7 @@ def _fpga_figures(fpga: Fpga) -> Iterator[tuple[str, str]]:
 
 def _block_header(cells: CellFigures) -> list[str]:
     figures = ["instances", "cells", "flops", "µm²", "kGE", "share"]
-    return ["block", *figures] + ["T_min ns"] * (cells.path is not None)
+    return ["block", *figures, *(["T_min ns"] if cells.path else [])]
 
 
 def _block_rows(cells: CellFigures) -> Iterator[list[str]]:
@@ -188,11 +188,14 @@ def _block_rows(cells: CellFigures) -> Iterator[list[str]]:
         share = block.area_um2 / cells.blocks_um2 if cells.blocks_um2 else 0
         figures = [f"{block.instances}", f"{block.cells:,}", f"{block.flops:,}", f"{block.area_um2:,.0f}"]
         figures += [f"{block.kge:.2f}", f"{share:.1%}"]
-        t_min = [f"{block.t_min_ns:.3f}" if block.t_min_ns else "–"] * (cells.path is not None)
-        yield [block.name, *figures, *t_min]
+        yield [block.name, *figures, *([_ns(block.t_min_ns)] if cells.path else [])]
     total = [sum(getattr(block, name) for block in cells.blocks) for name in ("cells", "flops", "area_um2", "kge")]
     row = ["sum of blocks", "", f"{total[0]:,}", f"{total[1]:,}", f"{total[2]:,.0f}", f"{total[3]:.2f}", "100.0%"]
-    yield row + [f"{cells.t_min_ns:.3f}"] * (cells.path is not None)
+    yield [*row, *([_ns(cells.t_min_ns)] if cells.path else [])]
+
+
+def _ns(time: float | None) -> str:
+    return f"{time:.3f}" if time else "–"
 
 
 def _folded(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
