@@ -8,10 +8,16 @@ from .layouts import DIGIT, WORD_BITS, digit_layout, word_layout
 
 
 def check_word(word: int) -> int:
-    """Return ``word`` if it is a word size there is; raises ValueError otherwise."""
+    """Return ``word`` as a Python ``int`` if there is such a word size.
+
+    Raises TypeError for anything that is not an integer, ValueError for another number.
+    """
+    problem = f"word must be one of {', '.join(map(str, WORD_BITS))}, not {word!r}"
+    if isinstance(word, bool) or not hasattr(word, "__index__"):
+        raise TypeError(problem)
     if word not in WORD_BITS:
-        raise ValueError(f"word must be one of {', '.join(map(str, WORD_BITS))}, not {word!r}")
-    return word
+        raise ValueError(problem)
+    return word.__index__()
 
 
 def swap_bytes(digit) -> Cat:
@@ -60,12 +66,13 @@ class DigitJoiner(wiring.Component):
 
 
 class DigitSplitter(wiring.Component):
-    """Words to digits. Combinational from ``i.payload`` to ``o.payload`` and from ``o.ready`` to ``i.ready``;
-    one digit per cycle.
+    """Words to digits, zeros behind a stream's end: a memory's words hold there what comes next in it.
+
+    Combinational from ``i.payload`` to ``o.payload`` and from ``o.ready`` to ``i.ready``; one digit per cycle.
 
     Members
     -------
-    i : stream of words, in; ``error`` is not looked at.
+    i : stream of words, in; ``error`` is not looked at, nor ``bytes`` without ``last``.
     o : stream of digits, out.
     """
 
@@ -78,10 +85,11 @@ class DigitSplitter(wiring.Component):
         word, digit, places = self.i.p, self.o.p, self.word // DIGIT
         place = Signal(range(places))
         left = Signal(range(-self.word // 8, self.word // 8 + 1))  # bytes from this place on
-        ends = Signal()
+        ends, counts = Signal(), Signal(DIGIT)  # counts: the bits, as they stand in a word, that belong to the stream
         m.d.comb += [
             left.eq(word.bytes - (place << 1)),
-            digit.data.eq(swap_bytes(word.data.word_select(place, DIGIT))),
+            counts.eq(Cat((~word.last | (left >= n)).replicate(8) for n in (1, 2))),
+            digit.data.eq(swap_bytes(word.data.word_select(place, DIGIT) & counts)),
             digit.last.eq(word.last & (left <= 2)),
             digit.bytes.eq(Mux(digit.last, left, 2)),
             ends.eq(digit.last | (place == places - 1)),
