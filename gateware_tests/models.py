@@ -118,29 +118,58 @@ def code_bytes(config: CodecConfig, block: Sequence[tuple[int, int]]) -> bytes:
     return (code << -length % 8).to_bytes((length + 7) // 8, "big")
 
 
-def padded_rows(table: SymbolTable) -> list[tuple[int, int, int, int]]:
-    """The N rows as hardware holds them, empty ones in front: (v_min, c, ol, count)."""
-    missing = table.config.rows - len(table.v_min)
-    rows = zip(table.v_min, table.cumulative, table.offset_bits, table.counts, strict=False)
-    return [(0, 0, 0, 0)] * missing + list(rows)
+def hardware_rows(table: SymbolTable) -> list[dict]:
+    """The N rows as the table port carries them."""
+    return [{"v_min": v, "c": c, "ol": ol} for v, c, ol in padded_rows(table)]
+
+
+def padded_rows(table: SymbolTable) -> list[tuple[int, int, int]]:
+    """The N rows as hardware holds them, empty ones in front: (v_min, c, ol)."""
+    rows = zip(table.v_min, table.cumulative, table.offset_bits, strict=False)
+    return [(0, 0, 0)] * missing_rows(table) + list(rows)
+
+
+def missing_rows(table: SymbolTable) -> int:
+    """Rows that hardware has and the table does not need."""
+    return table.config.rows - len(table.v_min)
+
+
+def decode_rows(table: SymbolTable, symbols: bytes, count: int) -> tuple[list[int], int]:
+    """The rows that a decoder with R-bit registers finds, whatever the stream holds; and D, the bits shifted out.
+
+    Differs from the reference only for a stream that no encoder writes: R ones in front (FORMAT.md 4.5).
+    """
+    R = table.config.range_bits
+    rng, dif, D, rows = (1 << R) - 1, field(symbols, 0, R), 0, []
+    for _ in range(count):
+        row, a, b = search(table, rng, dif)
+        d = R - (b - a).bit_length()
+        dif = ((dif - a) << d | field(symbols, R + D, d)) % (1 << R)
+        rng, D = (b - a) << d, D + d
+        rows.append(row)
+    return rows, D
+
+
+def decode_offsets(table: SymbolTable, rows: Sequence[int], offsets: bytes) -> tuple[list[int], int]:
+    """The values of W bits that rows and offset stream make, whatever that holds; and the bits they take."""
+    position, values = 0, []
+    for row in rows:
+        OL = table.offset_bits[row]
+        values.append((table.v_min[row] + field(offsets, position, OL)) % table.config.values)
+        position += OL
+    return values, position
 
 
 def decode_damaged(table: SymbolTable, symbols: bytes, offsets: bytes, count: int) -> tuple[list[int], dict]:
-    """Values and report of a decoder with registers of R and W bits, whatever the streams hold.
-
-    Differs from the reference only where that raises, or where a stream is one that no encoder writes (FORMAT.md 4.5).
-    """
-    R, W = table.config.range_bits, table.config.width
-    rng, dif, D, offset_bits, values = (1 << R) - 1, field(symbols, 0, R), 0, 0, []
-    for _ in range(count):
-        row, a, b = search(table, rng, dif)
-        d, OL = R - (b - a).bit_length(), table.offset_bits[row]
-        dif = ((dif - a) << d | field(symbols, R + D, d)) % (1 << R)
-        values.append((table.v_min[row] + field(offsets, offset_bits, OL)) % (1 << W))
-        rng, D, offset_bits = (b - a) << d, D + d, offset_bits + OL
+    """The ``count`` values that a decoder gives for any two streams, and its report."""
+    rows, D = decode_rows(table, symbols, count)
+    values, offset_bits = decode_offsets(table, rows, offsets)
     report = {}
-    for name, data, needed in (("symbols", symbols, D // 8 + 1), ("offsets", offsets, (offset_bits + 7) // 8)):
-        report |= {f"{name}_short": int(len(data) < needed), f"{name}_long": int(len(data) > needed)}
+    for name, there, needed in (
+        ("symbols", len(symbols), D // 8 + 1),
+        ("offsets", len(offsets), (offset_bits + 7) // 8),
+    ):
+        report |= {f"{name}_short": int(there < needed), f"{name}_long": int(there > needed)}
     return values, report
 
 

@@ -4,15 +4,11 @@ import random
 
 import pytest
 from drivers import Bench, simulate
-from models import padded_rows, random_config, random_table, transfers
+from models import hardware_rows, random_config, random_table, transfers
 
 from apack_hdl.lookup import RowLookup
 from golden.config import CodecConfig
 from golden.table import SymbolTable
-
-
-def hardware_rows(table):
-    return [{"v_min": v, "c": c, "ol": ol} for v, c, ol, _ in padded_rows(table)]
 
 
 def expected(table, blocks):
