@@ -1,0 +1,222 @@
+"""Bit fields of many streams ("lanes") at once, without a loop over fields: adding them up, reading them, packing them.
+
+Arrays of fields have the shape ``(steps, lanes)``: a row holds one field of every lane. Streams are read and
+written as 32-bit words, most significant bit first.
+"""
+
+import numpy as np
+
+from .config import check_int
+
+WORD = 32
+# A field of up to 33 bits that ends (or starts) anywhere in a word fits the 64 bits that end (start) with that word.
+FIELD = 64 - (WORD - 1)
+_MAX_JOIN = 16
+_LOW_WORD = np.uint64((1 << WORD) - 1)
+
+
+def group_size(width: int, growth: int) -> int:
+    """How many consecutive fields can be joined into one of at most FIELD bits: 1, 2, 4, 8 or 16.
+
+    ``width``: bits of one field; ``growth``: most bits that a further field adds.
+    """
+    size = 1
+    while size < _MAX_JOIN and width + (2 * size - 1) * growth <= FIELD:
+        size *= 2
+    return size
+
+
+def join(fields: np.ndarray, lengths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """Join each ``size`` consecutive fields of a lane: every field shifts those before it left by its length and is added.
+
+    ``fields``, ``lengths``: uint32, shape ``(k * size, lanes)``; a joined field must fit FIELD bits.
+    Returns the joined fields (uint64) and their lengths (int64), shape ``(k, lanes)``.
+    """
+    while size > 1:
+        if size == 2:  # only the last round can pass 32 bits
+            fields = fields.astype(np.uint64)
+            shift = lengths[1::2].astype(np.uint64)
+        else:
+            shift = lengths[1::2]
+        joined = fields[0::2] << shift
+        joined += fields[1::2]
+        fields, lengths, size = joined, lengths[0::2] + lengths[1::2], size // 2
+    return fields.astype(np.uint64), lengths.astype(np.int64)
+
+
+def part(fields: np.ndarray, lengths: np.ndarray, size: int) -> np.ndarray:
+    """The inverse of :func:`join` for plain fields.
+
+    ``fields``: uint64, shape ``(k, lanes)``; ``lengths``: of the parts, uint32, shape ``(k * size, lanes)``.
+    """
+    tree = [lengths]
+    while len(tree[-1]) > len(fields):
+        tree.append(tree[-1][0::2] + tree[-1][1::2])
+    for lengths in reversed(tree[:-1]):
+        shift = lengths[1::2].astype(fields.dtype)
+        parts = np.empty(lengths.shape, fields.dtype)
+        np.right_shift(fields, shift, out=parts[0::2])
+        np.left_shift(parts[0::2], shift, out=parts[1::2])
+        np.subtract(fields, parts[1::2], out=parts[1::2])
+        fields = parts if len(parts) == len(tree[0]) else parts.astype(np.uint32)
+    return fields
+
+
+class BitSums:
+    """Streams as sums of overlapping fields: a field is added at its place, carries travel as far as they must.
+
+    Members
+    -------
+    ends : bit position behind the last field of each lane: int64, shape ``(lanes,)``; set it before adding.
+    """
+
+    def __init__(self, lanes: int, bits: int):
+        """``bits``: upper bound of the positions."""
+        # Bin w of a lane holds fields that end in word w-1: their sum has 64 bits, half of them in word w-2.
+        # One sum never exceeds them, because all that follows a field is less than one unit at its start.
+        self._words = bits // WORD + 3
+        self._bins = np.zeros((lanes, self._words), np.uint64)
+        self._base = np.arange(lanes) * self._words
+        self.ends = np.zeros(lanes, np.int64)
+
+    def add(self, fields: np.ndarray, lengths: np.ndarray, first: int = 0):
+        """Add fields (uint64, shape ``(k, n)``) to the lanes from ``first`` on, each ``lengths`` (int64) bits further."""
+        lanes = slice(first, first + fields.shape[1])
+        ends, bias = np.empty_like(lengths), WORD - 1
+        last = self.ends[lanes] + bias
+        for length, end in zip(lengths, ends, strict=True):  # a cumulative sum along the slow axis, row by row
+            np.add(last, length, end)
+            last = end
+        np.subtract(last, bias, self.ends[lanes])
+        bins = ends >> 5
+        bins += self._base[lanes]
+        np.invert(ends, ends)
+        ends &= bias
+        values = np.left_shift(fields, ends.view(np.uint64))
+        np.add.at(self._bins.reshape(-1), bins.reshape(-1), values.reshape(-1))
+
+    def streams(self, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """The first ``bits`` bits of each lane, padded with zeros to bytes: all bytes in a row (uint8), and their counts."""
+        sizes = (bits + 7) // 8
+        out, ends = np.empty(int(sizes.sum()), np.uint8), np.cumsum(sizes)
+        for first in range(0, len(bits), 256):
+            lanes = slice(first, first + 256)
+            words = self._carried(lanes, int(bits[lanes].max()) // WORD + 1)
+            _clear_behind(words, bits[lanes])
+            data = words.astype(">u4").view(np.uint8)
+            rows = np.arange(len(data)) * data.shape[1]
+            copy_segments(out, (ends - sizes)[lanes], data.reshape(-1), rows, sizes[lanes])
+        return out, sizes
+
+    def _carried(self, lanes: slice, count: int) -> np.ndarray:
+        """The first ``count`` words of some lanes, uint64 below ``2**32``: all bins summed, all carries resolved."""
+        bins = self._bins[lanes]
+        words = bins[:, 2 : count + 2] >> np.uint64(WORD)
+        words += bins[:, 1 : count + 1] & _LOW_WORD
+        carry = words >> np.uint64(WORD)
+        words &= _LOW_WORD
+        words[:, :-1] += carry[:, 1:]
+        if words.max() > _LOW_WORD:  # only now a run of all-ones words can matter: rare, but as long as it likes
+            flat = words.reshape(-1)
+            settled = np.flatnonzero(flat != _LOW_WORD)  # what leaves these does not depend on what enters
+            following = np.searchsorted(settled, np.arange(1, len(flat)))
+            leaves = np.append(flat[settled] >> np.uint64(WORD), np.uint64(0))
+            flat[:-1] += leaves[following]
+            words &= _LOW_WORD
+        return words
+
+
+def _clear_behind(words: np.ndarray, bits: np.ndarray):
+    """Clear what lies behind the first ``bits`` bits in the word where they end."""
+    index = (np.arange(len(words)), bits // WORD)
+    keep = (bits % WORD).astype(np.uint64)
+    words[index] = words[index] >> (WORD - keep) << (WORD - keep)
+
+
+class BitWindows:
+    """Streams to read from: copies with zeros behind their ends, at any bit of which 33 bits can be had in one access.
+
+    Members
+    -------
+    starts : bit position of each stream's first bit: int64.
+    """
+
+    def __init__(self, data: np.ndarray, starts: np.ndarray, sizes: np.ndarray):
+        """Stream i is ``data[starts[i] : starts[i] + sizes[i]]`` (uint8)."""
+        words = (sizes + 3) // 4 + 3  # at least 96 zeros behind each
+        ends = np.cumsum(words)
+        self.starts = (ends - words) * WORD
+        count = int(ends[-1])
+        padded = np.zeros((count + 1) * 4, np.uint8)
+        copy_segments(padded, (ends - words) * 4, data, starts, sizes)
+        self.words = np.empty(count, np.uint64)
+        self.words[0::2] = padded[: (count + 1) // 2 * 8].view(">u8")
+        self.words[1::2] = padded[4 : 4 + count // 2 * 8].view(">u8")
+
+    def at(self, positions: np.ndarray) -> np.ndarray:
+        """64 bits (uint64) from each bit position (int64) on; only the first FIELD of them mean anything.
+
+        A position beyond all streams gives anything.
+        """
+        windows = self.words.take(positions >> 5, mode="clip")
+        windows <<= (positions & (WORD - 1)).view(np.uint64)
+        return windows
+
+
+def copy_segments(target: np.ndarray, to: np.ndarray, source: np.ndarray, start: np.ndarray, size: np.ndarray):
+    """``target[to[i] : to[i]+size[i]] = source[start[i] : start[i]+size[i]]`` for every i, all one-dimensional."""
+    total = int(size.sum())
+    if total > 64 * len(size):
+        for t, s, n in zip(to.tolist(), start.tolist(), size.tolist(), strict=True):
+            target[t : t + n] = source[s : s + n]
+        return
+    step = 1 << 14  # short segments: by index, some at a time to bound the indices' memory
+    for first in range(0, len(size), step):
+        some = slice(first, first + step)
+        n = size[some]
+        offset = np.arange(int(n.sum())) - np.repeat(np.cumsum(n) - n, n)
+        target[np.repeat(to[some], n) + offset] = source[np.repeat(start[some], n) + offset]
+
+
+def pack_codes(codes: np.ndarray, width: int) -> np.ndarray:
+    """Dense fields of ``width`` bits (2..16), most significant bit first, padded with zeros to whole bytes: uint8.
+
+    ``codes``: unsigned integers below ``2**width``, one-dimensional.
+    """
+    check_int("width", width, 2, 16)
+    if width % 8 == 0:
+        return codes.astype(f">u{width // 8}").view(np.uint8)
+    count = len(codes)
+    padded = np.zeros((-(-count // 8), 8), np.uint32)  # eight fields fill whole bytes
+    padded.reshape(-1)[:count] = codes
+    out = np.empty((len(padded), width), np.uint8)
+    for byte in range(width):
+        value = np.zeros(len(padded), np.uint32)
+        for i in range(byte * 8 // width, (byte * 8 + 7) // width + 1):
+            shift = (i + 1) * width - (byte + 1) * 8  # bits of the field behind this byte
+            value |= padded[:, i] >> shift if shift >= 0 else padded[:, i] << -shift
+        out[:, byte] = value & 255
+    return out.reshape(-1)[: (count * width + 7) // 8]
+
+
+def unpack_codes(data: np.ndarray, width: int, count: int) -> np.ndarray:
+    """The inverse of :func:`pack_codes`: ``count`` codes, uint8 for a width up to 8, else uint16.
+
+    Raises ValueError if ``data`` (uint8) does not have the bytes that these need.
+    """
+    check_int("width", width, 2, 16)
+    needed = (count * width + 7) // 8
+    if len(data) != needed:
+        raise ValueError(f"data must have {needed} bytes for {count} codes of {width} bits, not {len(data)}")
+    if width % 8 == 0:
+        return data.view(f">u{width // 8}").astype(f"u{width // 8}")
+    padded = np.zeros((-(-count // 8), width), np.uint32)
+    padded.reshape(-1)[:needed] = data
+    out = np.empty((len(padded), 8), np.uint8 if width <= 8 else np.uint16)
+    for i in range(8):
+        value = np.zeros(len(padded), np.uint32)
+        for byte in range(i * width // 8, ((i + 1) * width - 1) // 8 + 1):
+            shift = (byte + 1) * 8 - (i + 1) * width  # bits of the byte behind this field
+            value |= padded[:, byte] >> shift if shift >= 0 else padded[:, byte] << -shift
+        out[:, i] = value & ((1 << width) - 1)
+    return out.reshape(-1)[:count]
