@@ -1,5 +1,6 @@
 """The blocks of an ``.apack`` file: each coded or raw, whichever is shorter, with a checksum in the directory."""
 
+import re
 import zlib
 from collections.abc import Callable, Iterator
 
@@ -105,6 +106,10 @@ def decode(header: Header, first: int, entries: np.ndarray, data: bytes) -> np.n
     if not is_raw.all():
         c = np.flatnonzero(~is_raw)
         symbols, offsets = (entries[name][c].astype(np.int64) for name in ("symbol_bytes", "offset_bytes"))
-        coded = lockstep.decode_blocks(header.table, packed, starts[c], symbols, offsets, counts[c])
+        try:
+            coded = lockstep.decode_blocks(header.table, packed, starts[c], symbols, offsets, counts[c])
+        except FormatError as error:
+            bad, problem = re.fullmatch(r"block (\d+): (.*)", str(error)).groups()
+            raise FormatError(f"block {first + c[int(bad)]}: {problem}") from None  # its number in the file
         codes[np.repeat(~is_raw, counts)] = coded
     return codes
