@@ -16,7 +16,7 @@ from .fpga import Fpga
 from .paths import CriticalPath
 from .timing import Power
 
-_MANY_BLOCKS = 40  # beyond this a table is unreadable: numbered copies (engine0, engine1, ...) share a line
+_MANY_BLOCKS = 24  # beyond this a table is unreadable: numbered copies (engine0, engine1, ...) share a line
 
 
 @dataclass(frozen=True)
@@ -103,29 +103,31 @@ class SynthesisReport:
         lines = [f"## {self.top} on {self.target}", "", "| figure | value |", "|---|---|"]
         lines += [f"| {name} | {value} |" for name, value in self._figures()]
         if self.cells:
-            header = _block_header(self.cells)
+            header, *rows = _block_table(self.cells)
             lines += ["", f"| {' | '.join(header)} |", "|---" + "|---:" * (len(header) - 1) + "|"]
-            lines += [f"| {' | '.join(row)} |" for row in _block_rows(self.cells)]
+            lines += [f"| {' | '.join(row)} |" for row in rows]
         lines += ["", *(f"- {note}" for note in self.notes)]
         return "\n".join(lines) + "\n"
 
     def render(self, console: Console) -> None:
         """Print the tables and the notes on `console`."""
-        figures = Table(title=escape(f"{self.top} on {self.target}"), title_justify="left", show_header=False)
+        plain = {"title_justify": "left", "box": None, "padding": (0, 2, 0, 0)}
+        figures = Table(title=escape(f"{self.top} on {self.target}"), show_header=False, **plain)
         figures.add_column(style="bold", no_wrap=True)
         figures.add_column(overflow="fold")
         for name, value in self._figures():
             figures.add_row(name, escape(value))
         console.print(figures)
         if self.cells:
-            blocks = Table(title="Area by block", title_justify="left")
-            for at, name in enumerate(_block_header(self.cells)):
-                blocks.add_column(name, justify="right" if at else "left", overflow="fold")
-            for row in _block_rows(self.cells):
+            header, *rows = _block_table(self.cells)
+            blocks = Table(title="\nArea by block, and the slowest path that ends there", **plain)
+            for at, name in enumerate(header):
+                blocks.add_column(name, justify="right" if at else "left", no_wrap=at > 0, overflow="fold")
+            for row in rows:
                 blocks.add_row(*map(escape, row))
             console.print(blocks)
         for note in self.notes:
-            console.print(f"• {escape(note)}")
+            console.print(f"\n{escape(note)}")
 
     def write(self, json_path: Path | None = None, markdown_path: Path | None = None) -> None:
         """Write the report to the given files, each atomically."""
@@ -178,24 +180,25 @@ def _fpga_figures(fpga: Fpga) -> Iterator[tuple[str, str]]:
         yield "slowest path", fpga.path
 
 
-def _block_header(cells: CellFigures) -> list[str]:
-    figures = ["instances", "cells", "flops", "µm²", "kGE", "share"]
-    return ["block", *figures, *(["T_min ns"] if cells.path else [])]
-
-
-def _block_rows(cells: CellFigures) -> Iterator[list[str]]:
-    for block in _folded(cells.blocks):
-        share = block.area_um2 / cells.blocks_um2 if cells.blocks_um2 else 0
-        figures = [f"{block.instances}", f"{block.cells:,}", f"{block.flops:,}", f"{block.area_um2:,.0f}"]
-        figures += [f"{block.kge:.2f}", f"{share:.1%}"]
-        yield [block.name, *figures, *([_ns(block.t_min_ns)] if cells.path else [])]
-    total = [sum(getattr(block, name) for block in cells.blocks) for name in ("cells", "flops", "area_um2", "kge")]
-    row = ["sum of blocks", "", f"{total[0]:,}", f"{total[1]:,}", f"{total[2]:,.0f}", f"{total[3]:.2f}", "100.0%"]
-    yield [*row, *([_ns(cells.t_min_ns)] if cells.path else [])]
-
-
-def _ns(time: float | None) -> str:
-    return f"{time:.3f}" if time else "–"
+def _block_table(cells: CellFigures) -> list[list[str]]:
+    """Header, blocks and sum. A column that would say nothing (all copies single, no clock known) is left out."""
+    blocks = _folded(cells.blocks)
+    total = _sum("sum of blocks", list(blocks))
+    columns = {
+        "block": lambda block: block.name,
+        "copies": lambda block: f"{block.instances}" if block is not total else "",
+        "cells": lambda block: f"{block.cells:,}",
+        "flops": lambda block: f"{block.flops:,}",
+        "µm²": lambda block: f"{block.area_um2:,.0f}",
+        "kGE": lambda block: f"{block.kge:.2f}",
+        "share": lambda block: f"{block.area_um2 / (total.area_um2 or 1):.1%}",
+        "T_min ns": lambda block: f"{block.t_min_ns:.3f}" if block.t_min_ns else "–",
+    }
+    if all(block.instances == 1 for block in blocks):
+        del columns["copies"]
+    if cells.path is None:
+        del columns["T_min ns"]
+    return [list(columns), *([text(block) for text in columns.values()] for block in (*blocks, total))]
 
 
 def _folded(blocks: tuple[Block, ...]) -> tuple[Block, ...]:

@@ -153,11 +153,22 @@ def _name_cells(netlist: dict, design, flops: list[str], identifier) -> None:
             name = f"_gate{number}_"
             if cell["type"] in flops:
                 pin = "Q" if "Q" in cell["connections"] else "QN"
-                name = "_reg".join(min(aliases.get(cell["connections"][pin][0], [(3, name, "")]))[1:])
+                name = "_reg".join(_register(aliases.get(cell["connections"][pin][0], [(3, name, "")])))
             if name not in taken:
                 taken.add(name)
                 target = design.module(identifier(f"\\{module_name}"))
                 target.rename(target.cell(identifier(cell_name)), identifier(f"\\{name}"))
+
+
+def _register(names: list[tuple[int, str, str]]) -> tuple[str, str]:
+    """The (name, index) for a register bit that has the given aliases."""
+    _, name, index = min(names)
+    path, dot, leaf = name.rpartition(".")
+    if leaf.startswith("$"):
+        # The emitter split a signal of which only a part is a register; the signal itself is an alias close by.
+        close = [(n.count("$"), n, i) for _, n, i in names if n.rpartition(".")[0] == path]
+        _, name, index = min(close)
+    return name.replace(f"{path}{dot}$", f"{path}{dot}_", 1), index
 
 
 def _aliases(netnames: dict) -> dict[int, list[tuple[int, str, str]]]:
@@ -171,6 +182,7 @@ def _aliases(netnames: dict) -> dict[int, list[tuple[int, str, str]]]:
             if not word:
                 continue
             name = ".".join(filter(None, (word["path"], word["name"])))
+        name = name.removeprefix("\\")  # kept by Yosys before a '$'
         indexed = len(net["bits"]) > 1
         for bit, number in enumerate(net["bits"]):
             if isinstance(number, int):
