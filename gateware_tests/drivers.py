@@ -1,6 +1,7 @@
 """Drives stream ports in pysim: producers and consumers that stall at random, stream-law checks, a watchdog."""
 
 import random
+from bisect import bisect_right
 from dataclasses import dataclass, field
 
 from amaranth import Module, ResetInserter, Signal
@@ -21,6 +22,11 @@ class Run:
     cycles: int = 0
 
 
+def willing(busy, rng, now):
+    """``busy`` asked for one cycle: a probability, or f(cycle) -> bool."""
+    return busy(now) if callable(busy) else rng.random() < busy
+
+
 class _Port:
     """One side's memory of a stream port. ``busy``: probability of being willing in a cycle, or f(cycle) -> bool."""
 
@@ -32,7 +38,7 @@ class _Port:
         self.level = 0  # of the wire this side drives
 
     def willing(self, now):
-        return self.busy(now) if callable(self.busy) else self.rng.random() < self.busy
+        return willing(self.busy, self.rng, now)
 
     def drive(self, ctx, wire, level):
         if level != self.level:
@@ -41,8 +47,11 @@ class _Port:
 
 
 class _Producer(_Port):
+    made = 0  # offers so far
+
     def before(self, ctx, now):
         if not self.level and self.items and self.willing(now):
+            self.made += 1
             ctx.set(self.port.payload, self.items[0])
             self.drive(ctx, self.port.valid, 1)
 
@@ -114,7 +123,7 @@ class Bench:
         """Feed ``inputs`` (port name: list of payloads), collect ``outputs`` (port name: how many payloads).
 
         ``busy``: how willing the other side is, see _Port, for all ports or by port name (1.0 if not named).
-        ``interrupted``: ``(inputs, cycles)``, fed first for that many cycles, then comes a cycle of reset.
+        ``interrupted``: ``(inputs, busy, cycles)``, fed first for that many cycles, then comes a cycle of reset.
         ``probe(ctx)`` is called in every cycle, with all inputs set. Returns a Run. Raises AssertionError, naming
         ``seed``, when a stream breaks the law, after ``watchdog`` cycles, or if an output has more to offer.
         """
@@ -125,13 +134,17 @@ class Bench:
         self.sim.run()
         return self.result
 
+    def made(self, name):
+        """Offers that input ``name`` has had in this run, taken or not."""
+        return next(port.made for port in self.ports if port.name == name)
+
     async def _main(self, ctx):
         inputs, outputs, seed, busy, watchdog, after, interrupted, probe = self.job
         for name, level in self.levels.items():
             ctx.set(getattr(self.dut, name), level)
         if interrupted:
-            first, cycles = interrupted
-            self._plug(first, dict.fromkeys(outputs, 10**9), f"{seed} interrupted", busy)
+            first, first_busy, cycles = interrupted
+            self._plug(first, dict.fromkeys(outputs, watchdog), f"{seed} interrupted", first_busy)
             for now in range(cycles):
                 await self._cycle(ctx, now, probe)
             for port in self.ports:
@@ -177,6 +190,25 @@ class Bench:
             moved |= port.after(ctx, now, self.result, *values[: len(wires)])
             values = values[len(wires) :]
         return moved
+
+
+def reload_gates(bench, name, rows, firsts, earliest, share, seed):
+    """Entries of ``busy`` that make tables and what is coded with them come in the right order, no more.
+
+    Table k (``rows`` transfers of ``load``) is offered once ``earliest[k]`` transfers of ``name`` were taken, in
+    the middle of a block, say; transfer ``firsts[k]``, the first that needs it, as soon as the table is offered.
+    """
+    rng = random.Random(f"{seed} gates")
+
+    def may_load(now):
+        taken = len(bench.result.times[name])
+        return taken >= earliest[bench.made("load") // rows] and rng.random() < 0.7
+
+    def may_go(now):
+        table = bisect_right(firsts, bench.made(name)) - 1
+        return bench.made("load") > table * rows and willing(share, rng, now)
+
+    return {"load": may_load, name: may_go}
 
 
 def run_streams(dut, inputs, outputs, **options):

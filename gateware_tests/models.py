@@ -118,6 +118,52 @@ def code_bytes(config: CodecConfig, block: Sequence[tuple[int, int]]) -> bytes:
     return (code << -length % 8).to_bytes((length + 7) // 8, "big")
 
 
+def coded(table: SymbolTable, block: Sequence[int]) -> tuple[bytes, bytes, int]:
+    """Symbol stream, offset stream and error flag that the encoder gives for any values.
+
+    A value without a code leaves the symbols as they are and has an offset like any other.
+    """
+    rows = [int(table.row_of_value[v]) for v in block]
+    if all(table.counts[row] for row in rows):
+        return *reference.encode_block(table, block), 0
+    code = code_bytes(table.config, steps(table, [row for row in rows if table.counts[row]]))
+    total, size = 0, 0
+    for v, row in zip(block, rows, strict=True):
+        total, size = total << table.offset_bits[row] | v - table.v_min[row], size + table.offset_bits[row]
+    return code, (total << -size % 8).to_bytes((size + 7) // 8, "big"), 1
+
+
+def carry_runs(config: CodecConfig, block: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+    """The runs of all-ones digits that the steps of a block leave for a carry to decide: (length, carry)."""
+    R, low, position, run, runs = config.range_bits, 0, 0, 0, []
+    for a, d in block:
+        low += a << 16 >> position
+        position += d
+        if position >= 16:  # a digit leaves, with the carry into the one before
+            digit, carry = low >> R & 0xFFFF, low >> R + 16
+            low, position = (low & (1 << R) - 1) << 16, position - 16
+            if digit == 0xFFFF and not carry:
+                run += 1
+            else:
+                runs += [(run, carry)] if run else []
+                run = 0
+    return runs
+
+
+def long_run(config: CodecConfig, rng: random.Random, length: int, carry: int) -> tuple[SymbolTable, list[int]]:
+    """A table and rows whose code meets a run of at least ``length`` all-ones digits, resolved by a carry or not."""
+    for _ in range(1000):
+        table = random_table(rng, config, style="random")
+        used, rows = used_rows(table), follow_boundary(table, 1, 1, config.block - 40)
+        outermost = used[-carry]  # below the row that the boundary lies in, or above it: settles the question
+        ends = [n for n, row in enumerate(rows) if row != outermost]
+        for n in ends[:: max(1, len(ends) // 20)]:
+            chosen = rows[:n] + [outermost] + rng.choices(used, k=39)
+            if any(r >= length and c == carry for r, c in carry_runs(config, steps(table, chosen))):
+                return table, chosen
+    raise AssertionError(f"no run of {length} digits was found")
+
+
 def hardware_rows(table: SymbolTable) -> list[dict]:
     """The N rows as the table port carries them."""
     return [{"v_min": v, "c": c, "ol": ol} for v, c, ol in padded_rows(table)]
