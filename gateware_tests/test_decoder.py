@@ -66,21 +66,24 @@ def random_blocks(rng, table, most=6):
     return [random_block(rng, table, n) for n in sizes]
 
 
-def damaged(rng, order, most):
-    """An order whose streams may be cut, lengthened, emptied, of any bits or all ones; for up to ``most`` values."""
-    count, *streams = order
-    for i, data in enumerate(streams):
-        streams[i] = rng.choice([
-            data,
-            data,
-            data[: rng.randrange(len(data) + 1)],
-            data[:-1],
-            data + rng.randbytes(rng.choice([1, 2, 3, 12])),
-            b"",
-            rng.randbytes(rng.randrange(2 * len(data) + 3)),
-            b"\xff" * len(data),
-        ])
-    return min(max(1, count + rng.choice([0, 0, -1, -5, 1, 9])), most), *streams
+def damaged(rng, table, orders):
+    """Orders with streams cut, lengthened, emptied, of any bits or all ones, or for more or fewer values."""
+    result = []
+    for count, *streams in orders:
+        for i, data in enumerate(streams):
+            streams[i] = rng.choice([
+                data,
+                data,
+                data[: rng.randrange(len(data) + 1)],
+                data[:-1],
+                data + rng.randbytes(rng.choice([1, 2, 3, 12])),
+                b"",
+                rng.randbytes(rng.randrange(2 * len(data) + 3)),
+                b"\xff" * len(data),
+            ])
+        count += rng.choice([0, 0, -1, -5, 1, 9])
+        result.append((min(max(1, count), table.config.block), *streams))
+    return result
 
 
 def random_busy(rng):
@@ -106,7 +109,7 @@ def test_damaged_streams(seed):
     rng = random.Random(f"{seed} damaged")
     config = random_config(rng)
     tables = [random_table(rng, config) for _ in range(2)]
-    tables = [(table, [damaged(rng, o, config.block) for o in encoded(table, random_blocks(rng, table, 10))]) for table in tables]
+    tables = [(table, damaged(rng, table, encoded(table, random_blocks(rng, table, 10)))) for table in tables]
     check(config, tables, word=rng.choice(WORD_BITS), seed=seed, busy=random_busy(rng))
 
 
@@ -116,8 +119,7 @@ def test_model_of_damage_is_the_reference(seed):
     rng = random.Random(seed)
     config = random_config(rng, range_bits=24)  # R ones in front, where they differ, do not come by chance
     table = random_table(rng, config)
-    for order in encoded(table, random_blocks(rng, table, 20)):
-        count, symbols, offsets = damaged(rng, order, config.block)
+    for count, symbols, offsets in damaged(rng, table, encoded(table, random_blocks(rng, table, 20))):
         if symbols.startswith(b"\xff\xff\xff"):
             continue
         values, report = decode_damaged(table, symbols, offsets, count)
@@ -215,7 +217,8 @@ def test_reset(seed):
     bench = Bench(Decoder(config, word=32))
     for again in range(4):
         old, new = random_table(rng, config), random_table(rng, config)
-        first = inputs_of([(old, [damaged(rng, o, config.block) for o in encoded(old, random_blocks(rng, old))])], 32, seed)
+        orders = damaged(rng, old, encoded(old, random_blocks(rng, old)))
+        first = inputs_of([(old, orders)], 32, seed)
         if again == 0:
             first["load"] *= 2  # reset can come in the middle of the second one
         interrupted = (first, random_busy(rng) | {"blocks": lambda now: now > config.rows}, rng.randrange(2, 60))
