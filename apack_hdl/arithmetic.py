@@ -18,8 +18,12 @@ def leading_zeros(m: Module, value: Value, name: str) -> Signal:
     for level in reversed(range(levels)):
         half = 1 << level
         upper_is_zero = Signal(name=f"{name}_skip{half}")
-        m.d.comb += upper_is_zero.eq(rest[half:] == 0)
-        rest = Mux(upper_is_zero, rest[:half], rest[half:])
+        halved = Signal(half, name=f"{name}_in{half}")  # a Signal: as an expression it would be emitted once per use
+        m.d.comb += [
+            upper_is_zero.eq(rest[half:] == 0),
+            halved.eq(Mux(upper_is_zero, rest[:half], rest[half:])),
+        ]
+        rest = halved
         count.append(upper_is_zero)
     zeros = Signal(levels, name=name)
     m.d.comb += zeros.eq(Cat(*reversed(count)))

@@ -55,15 +55,19 @@ class BitReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         first, second = (Signal(DIGIT, reset_less=True, name=name) for name in ("first_digit", "second_digit"))
-        have_first, have_second = Signal(), Signal()
+        have_first = Signal()
+        have_second = Signal()
         position = Signal(range(DIGIT))
         ended = Signal()  # the last digit has been taken in: zeros from now on
-        last_is_first, last_is_second = Signal(), Signal()  # where the last digit stands now,
+        last_is_first = Signal()
+        last_is_second = Signal()  # where the last digit stands now,
         past = Signal(range(4))  # or how many digits ago it left (3: three or more)
         last_bytes = Signal(2, reset_less=True)
 
         moved = Signal(range(DIGIT + LONGEST_TAKE))
-        pop, load, has_room = Signal(), Signal(), Signal()
+        pop = Signal()
+        load = Signal()
+        has_room = Signal()
         m.d.comb += [
             self.first.eq(Cat(second, first)),
             self.bits.eq((self.first << position)[DIGIT : 2 * DIGIT]),
@@ -79,7 +83,8 @@ class BitReader(wiring.Component):
         with m.If(self.i.valid & self.i.ready & self.i.p.last):
             m.d.sync += [ended.eq(1), last_bytes.eq(self.i.p.bytes)]
 
-        new, new_is_last = Signal(DIGIT), Signal()
+        new = Signal(DIGIT)
+        new_is_last = Signal()
         m.d.comb += [
             new.eq(Mux(ended, 0, self.i.p.data)),
             new_is_last.eq(self.i.p.last & ~ended),

@@ -41,7 +41,8 @@ class CodeAccumulator(wiring.Component):
 
         added = Signal(1 + DIGIT + R)
         moved = Signal(range(DIGIT + self.config.prob_bits))
-        complete, take = Signal(), Signal()
+        complete = Signal()
+        take = Signal()
         m.d.comb += [
             added.eq(window + ((step.a << DIGIT) >> position)),
             moved.eq(position + step.d),
@@ -101,9 +102,11 @@ class CarryResolver(wiring.Component):
         i, o = self.i, self.o
         # At most this many digits in a block: P bits a value.
         longest = (self.config.block * self.config.prob_bits) // DIGIT + 1
-        run, run_carry = Signal(range(longest + 1)), Signal()
+        run = Signal(range(longest + 1))
+        run_carry = Signal()
         held = Signal(digit_layout(), reset_less=True)
-        holding, draining = Signal(), Signal()
+        holding = Signal()
+        draining = Signal()
         room = Signal()
         m.d.comb += room.eq(~o.valid | o.ready)
 

@@ -44,8 +44,10 @@ class RowLookup(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         interval, offset = self.intervals, self.offsets
-        finishing, error = Signal(), Signal()
-        room, take = Signal(), Signal()
+        finishing = Signal()
+        error = Signal()
+        room = Signal()
+        take = Signal()
         found = self._find(m)
 
         m.d.comb += [

@@ -41,7 +41,8 @@ class OffsetPacker(wiring.Component):
 
         moved = Signal(range(2 * DIGIT + 1))
         joined = Signal(2 * DIGIT)
-        overflows, take = Signal(), Signal()
+        overflows = Signal()
+        take = Signal()
         m.d.comb += [
             moved.eq(position + offset.bits),
             joined.eq(window | (offset.data << (2 * DIGIT - moved)[:6])),
@@ -103,8 +104,11 @@ class OffsetUnpacker(wiring.Component):
         m.submodules.bits = bits = BitReader(slack=(-7, 0))
         wiring.connect(m, wiring.flipped(self.digits), bits.i)
         row = Signal(table_layout(self.config).elem_shape, reset_less=True)
-        row_valid, row_last, closing = Signal(), Signal(), Signal()
-        room, step = Signal(), Signal()
+        row_valid = Signal()
+        row_last = Signal()
+        closing = Signal()
+        room = Signal()
+        step = Signal()
 
         m.d.comb += [
             room.eq(~self.values.valid | self.values.ready),

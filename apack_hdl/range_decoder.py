@@ -59,7 +59,8 @@ class RangeDecoder(wiring.Component):
         m.submodules.search = search = FlashSearch(cfg)
         wiring.connect(m, wiring.flipped(self.digits), bits.i)
 
-        rng, dif = Signal(R, reset_less=True), Signal(R, reset_less=True)
+        rng = Signal(R, reset_less=True)
+        dif = Signal(R, reset_less=True)
         left = Signal.like(self.blocks.p.count_m1, reset_less=True)
         normalized, d = normalize(m, cfg, search.size)
         rest = Signal(R)

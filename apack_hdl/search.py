@@ -50,7 +50,8 @@ class FlashSearch(wiring.Component):
         behind = [row.c[-1] for row in rows] + [Const(1, 1)]  # c = 2**P
         upper = [Mux(end, self.rng, bound) for bound, end in zip([*lower[1:], self.rng], behind[1:], strict=True)]
         inside = [~end & (self.dif >= bound) for bound, end in zip(lower[1:], behind[1:-1], strict=True)]
-        reached, chosen = Signal(cfg.rows), Signal(cfg.rows)
+        reached = Signal(cfg.rows)
+        chosen = Signal(cfg.rows)
         m.d.comb += [
             reached.eq(Cat(Const(1, 1), *inside)),
             chosen.eq(reached & ~(reached >> 1)),

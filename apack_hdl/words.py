@@ -85,7 +85,8 @@ class DigitSplitter(wiring.Component):
         word, digit, places = self.i.p, self.o.p, self.word // DIGIT
         place = Signal(range(places))
         left = Signal(range(-self.word // 8, self.word // 8 + 1))  # bytes from this place on
-        ends, counts = Signal(), Signal(DIGIT)  # counts: the bits, as they stand in a word, that belong to the stream
+        ends = Signal()
+        counts = Signal(DIGIT)  # the bits, as they stand in a word, that belong to the stream
         m.d.comb += [
             left.eq(word.bytes - (place << 1)),
             counts.eq(Cat((~word.last | (left >= n)).replicate(8) for n in (1, 2))),
