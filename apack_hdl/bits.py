@@ -15,6 +15,8 @@ class BitReader(wiring.Component):
     Two digits are kept, and a position within the first. Bits are shown only when both are there (or the
     stream has ended), so up to 16 bits can be taken every cycle, and one digit a cycle keeps up with that.
 
+    ``i.ready`` depends combinationally on ``advance``, ``take`` and ``close``.
+
     When a block is over, its reader is told to ``close``: it drops what is left through the ``last`` digit,
     says whether the stream had the right length, and starts on the next one.
 
@@ -100,7 +102,7 @@ class BitReader(wiring.Component):
                 m.d.sync += [first.eq(new), have_first.eq(1), last_is_first.eq(new_is_last)]
 
         self._judge(m, position, last_is_first, past, last_bytes)
-        # Nothing was offered yet, and yet the block is over: wait for its stream all the same.
+        # The block may be over long before its stream is: wait for the last digit.
         m.d.comb += self.closed.eq(self.close & ended)
         with m.If(self.closed):
             m.d.sync += [

@@ -80,7 +80,8 @@ class CarryResolver(wiring.Component):
     length costs nothing until it is resolved: then it takes a cycle a digit, and ``i`` waits. Real tensors
     meet a run about once in 2**16 digits.
 
-    One digit per cycle otherwise. ``i.ready`` depends combinationally on ``o.ready``.
+    One digit per cycle otherwise, and one cycle for a stream's end, which hides behind the next one's first values.
+    ``i.ready`` depends combinationally on ``o.ready`` and ``i.valid``.
 
     Members
     -------

@@ -20,8 +20,14 @@ class Decoder(wiring.Component):
     end of a stream there are zeros, and what is left over is read and dropped up to ``last``. How it went is
     told in one ``report`` per block, which must be taken before the next block begins.
 
-    A block costs about 7 cycles more than it has values. ``values`` and ``report`` are registered; the streams'
-    ``ready`` does not depend on their ``valid``.
+    A block costs 6 cycles more than it has values, when its streams are waiting and its report is taken at once.
+
+    Both streams must be offered independently of each other: no value leaves before two digits of both, or the end
+    of a shorter one, have been taken, and one stream is read no further ahead of the other than registers reach.
+    A source that delivers one stream's block whole before it starts on the other's needs a buffer for it.
+
+    ``values`` and ``report`` come from registers. ``symbols.ready`` and ``offsets.ready`` depend combinationally on
+    ``values.ready``, ``blocks.ready`` on ``load.valid``, no ``ready`` on the ``valid`` of its own stream.
 
     Parameters
     ----------
@@ -31,7 +37,7 @@ class Decoder(wiring.Component):
     Members
     -------
     load : stream of N rows (:func:`apack_hdl.table.load_rows`), in. Taken between blocks only, and before the
-        next block begins; no block may begin before the first table is loaded.
+        next block begins; no block may begin before the first table is loaded, after reset too.
     blocks : stream of orders, in: values in the block, less one.
     symbols, offsets : streams of words, in, with ``last`` at the end of every block.
     values : stream of values, out.

@@ -26,7 +26,7 @@ class Encoder(wiring.Component):
 
     Latency: 7 cycles from a block's last value to the last word of ``symbols`` (more by the length of an
     unresolved carry run, a cycle a digit), 4 to the last word of ``offsets``. ``values.ready`` depends
-    combinationally on both outputs' ``ready``; payloads and ``valid`` are registered.
+    combinationally on both outputs' ``ready`` and on ``load.valid``; payloads and ``valid`` are registered.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class Encoder(wiring.Component):
     Members
     -------
     load : stream of N rows (:func:`apack_hdl.table.load_rows`), in. Taken between blocks only, and before the
-        next block begins; no block may begin before the first table is loaded.
+        next block begins; no block may begin before the first table is loaded, after reset too.
     values : stream of values, in, with ``last`` at the end of every block of 1..``config.block`` values.
     symbols, offsets : streams of words, out.
     """

@@ -70,7 +70,8 @@ class OffsetUnpacker(wiring.Component):
 
     Behind the block's last value it reads the offset stream to its end and judges its length (``done``).
 
-    Latency 2 cycles; one value per cycle. ``symbols.ready`` depends combinationally on ``values.ready``.
+    Latency 2 cycles; one value per cycle. ``symbols.ready`` and ``digits.ready`` depend combinationally on
+    ``values.ready``.
 
     Members
     -------

@@ -17,8 +17,9 @@ class RangeDecoder(wiring.Component):
 
     Behind the block's last value it reads the symbol stream to its end and judges its length (``done``).
 
-    One value per cycle while the symbol stream keeps up and ``symbols`` is taken; 4 cycles a block besides,
-    hidden only in part by the next block's digits waiting. ``symbols`` is registered.
+    One value per cycle while the symbol stream keeps up and ``symbols`` is taken; 4 cycles a block besides, when
+    order and digits are waiting and ``release`` comes at once. ``symbols`` is registered; ``digits.ready`` depends
+    combinationally on ``symbols.ready``.
 
     Members
     -------
