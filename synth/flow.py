@@ -21,6 +21,7 @@ from .files import write_atomically
 from .libraries import Library
 
 _WORKER = Path(__file__).with_name("yosys_worker.py")
+_SYNTH_OPTIONS = "-booth"
 # dch collects structural choices, map -B 0.9 prefers speed, buffer bounds the fan-out to 16, upsize and dnsize spend
 # and recover area against the period. Without buffer, high fan-out nets alone make the slowest path.
 _ABC_SCRIPT = (
@@ -90,6 +91,7 @@ def map_to_cells(
     common = {
         "kind": "cells",
         "top": top,
+        "options": _SYNTH_OPTIONS,
         "liberty": "cells.lib",
         "dont_use": library.dont_use,
         "tie_high": library.tie_high,

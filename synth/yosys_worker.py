@@ -1,11 +1,12 @@
 """The process that runs Yosys: `python yosys_worker.py JOB.json` in the folder that holds the job's files.
 
 Yosys is loaded as a library, ends the whole process on an error and writes its log from C++. In a process of its own
-that is harmless: the log goes to LOG, the name of each pass goes to standard output as it starts (progress for the
+that is harmless: the log goes to NAME.log, the name of each pass goes to standard output as it starts (progress for the
 caller), an error is a non-zero exit with Yosys' own line on standard error.
 
 A job is a JSON object: `kind` ("cells" or "ecp5"), `name` (prefix of every file written), `verilog`, `top`, and for
-"cells" also `flatten`, `liberty`, `dont_use`, `tie_high`, `tie_low`, `constraints`, `script`.
+"cells" also `options` (of the synth pass), `flatten`, `liberty`, `dont_use`, `tie_high`, `tie_low`, `constraints` and
+`script` (both for ABC).
 Results: NAME.v (netlist), NAME.netlist.json (the same for programs), NAME.stat.json (area), NAME.facts.json.
 For "ecp5": NAME.netlist.json alone.
 """
@@ -22,7 +23,7 @@ _REGISTER = "synth_register"  # attribute put on every net that a flip-flop driv
 def main(job_path: str) -> None:
     job = json.loads(Path(job_path).read_text())
     caller = os.fdopen(os.dup(1), "w")
-    log = os.open(f"{job['name']}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    log = os.open(f"{job['name']}.log", os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o644)
     os.dup2(log, 1)
     # Imported after the redirection: Yosys takes the standard output it finds.
     from pyosys import libyosys
@@ -59,7 +60,7 @@ def _map_to_cells(job: dict, run, design, identifier) -> dict:
     # The source's own name of a register survives flattening only as one alias among many: mark it now.
     run("proc")
     run(f"setattr -set {_REGISTER} 1 t:$*dff* %co1:+[Q] w:* %i")
-    run(f"synth {'-flatten ' if job['flatten'] else ''}-booth -top {job['top']}")
+    run(f"synth {'-flatten ' if job['flatten'] else ''}{job['options']} -top {job['top']}")
     tree = tree if job["flatten"] else _tree(design)  # an unused submodule may be gone
     top = design.module(identifier(f"\\{job['top']}"))
     clocks, latches = sorted(_clocks(top, design, identifier, {})), _count_latches(design)
