@@ -13,6 +13,7 @@ from golden.config import CodecConfig
 from golden.container import Reader, compress, decompress, write_file
 from golden.errors import FormatError
 from golden.header import DIRECTORY, Header
+from golden.reference import encode_block
 from golden.table import SymbolTable
 
 # Four rows, two coded blocks and a raw one in 58 bytes.
@@ -129,6 +130,15 @@ def test_value_without_a_code_makes_its_block_raw():
     same(array, file)
     assert Reader(file).info()["raw_blocks"] == 1
     assert np.flatnonzero(Reader(file).blocks["symbol_bytes"] == 0).tolist() == [2]
+
+
+def test_block_that_only_keeps_its_size_is_raw():
+    block = [17, 17, 17, 0, 0, 0]
+    assert sum(map(len, encode_block(TINY, block))) == len(block)
+    array = np.array([0] * 30 + block, np.int8)
+    file = compress(array, table=TINY)
+    same(array, file)
+    assert Reader(file).blocks["symbol_bytes"].tolist() == [1, 1, 1, 1, 1, 0]
 
 
 def test_info_adds_up():
