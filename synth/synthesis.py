@@ -13,8 +13,8 @@ from . import fpga, timing
 from .errors import SynthError
 from .files import sha256
 from .flow import Block, map_to_cells
+from .libraries import Library, locate
 from .libraries import library as library_named
-from .libraries import locate
 from .report import CellFigures, SynthesisReport
 
 PRE_LAYOUT = "pre-layout figures: {wires}, ideal clock (no clock tree in area, delay or power)"
@@ -40,8 +40,8 @@ def synthesize(
     for an FPGA instead. period_ns: clock period to aim at (default: the library's, 10 ns on the FPGA).
     activity: transitions per cycle assumed for every net in the power figure, 0 to 1. values_per_cycle: what the
     design handles per cycle, to state values/s and energy per value. flatten False: only the hierarchical run, for
-    designs of hundreds of thousands of cells. build_dir: every script, log and netlist stays there. progress: called
-    with a line per step, one call at a time, from any thread.
+    designs of hundreds of thousands of cells. build_dir: every script, log and netlist stays there, so one run at a
+    time. progress: called with a line per step, one call at a time, from any thread.
 
     Raises TypeError or ValueError for a bad argument, SynthError (one line) if a tool, a library or the Verilog fails.
     Without OpenSTA the report has areas and says what is missing.
@@ -79,7 +79,9 @@ def synthesize(
     return _on_cells(base, cells, activity, flatten, build_dir, say)
 
 
-def _on_cells(base: dict, cells, activity: float, flatten: bool, build_dir: Path, say) -> SynthesisReport:
+def _on_cells(
+    base: dict, cells: Library, activity: float, flatten: bool, build_dir: Path, say: Callable[[str], None]
+) -> SynthesisReport:
     period, liberty = base["period_ns"], locate(cells.name, say)
     netlist, blocks = map_to_cells(Path(base["verilog"]), base["top"], cells, liberty, period, build_dir, flatten, say)
     say("opensta: timing and power")
