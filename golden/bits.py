@@ -9,19 +9,17 @@ import numpy as np
 from .config import check_int
 
 WORD = 32
-# A field of up to 33 bits that ends (or starts) anywhere in a word fits the 64 bits that end (start) with that word.
-FIELD = 64 - (WORD - 1)
 _MAX_JOIN = 16
 _LOW_WORD = np.uint64((1 << WORD) - 1)
 
 
 def group_size(width: int, growth: int) -> int:
-    """How many consecutive fields can be joined into one of at most FIELD bits: 1, 2, 4, 8 or 16.
+    """How many consecutive fields can be joined into one of at most 32 bits: 1, 2, 4, 8 or 16.
 
     ``width``: bits of one field; ``growth``: most bits that a further field adds.
     """
     size = 1
-    while size < _MAX_JOIN and width + (2 * size - 1) * growth <= FIELD:
+    while size < _MAX_JOIN and width + (2 * size - 1) * growth <= WORD:
         size *= 2
     return size
 
@@ -29,70 +27,78 @@ def group_size(width: int, growth: int) -> int:
 def join(fields: np.ndarray, lengths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
     """Join each ``size`` consecutive fields of a lane: every field shifts those before it left by its length and is added.
 
-    ``fields``, ``lengths``: uint32, shape ``(k * size, lanes)``; a joined field must fit FIELD bits.
-    Returns the joined fields (uint64) and their lengths (int64), shape ``(k, lanes)``.
+    ``fields``, ``lengths``: uint32, shape ``(k * size, lanes)``; a joined field must fit 32 bits.
+    Returns the joined fields and the sums of their lengths: uint32, shape ``(k, lanes)``.
     """
     while size > 1:
-        if size == 2:  # only the last round can pass 32 bits
-            fields = fields.astype(np.uint64)
-            shift = lengths[1::2].astype(np.uint64)
-        else:
-            shift = lengths[1::2]
-        joined = fields[0::2] << shift
+        joined = fields[0::2] << lengths[1::2]
         joined += fields[1::2]
         fields, lengths, size = joined, lengths[0::2] + lengths[1::2], size // 2
-    return fields.astype(np.uint64), lengths.astype(np.int64)
+    return fields, lengths
 
 
-def part(fields: np.ndarray, lengths: np.ndarray, size: int) -> np.ndarray:
-    """The inverse of :func:`join` for plain fields.
+def part(fields: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """The inverse of :func:`join` for fields that do not overlap.
 
-    ``fields``: uint64, shape ``(k, lanes)``; ``lengths``: of the parts, uint32, shape ``(k * size, lanes)``.
+    ``fields``: uint32, shape ``(k, lanes)``; ``lengths``: of the parts, uint32, shape ``(k * size, lanes)``.
     """
     tree = [lengths]
     while len(tree[-1]) > len(fields):
         tree.append(tree[-1][0::2] + tree[-1][1::2])
     for lengths in reversed(tree[:-1]):
-        shift = lengths[1::2].astype(fields.dtype)
-        parts = np.empty(lengths.shape, fields.dtype)
-        np.right_shift(fields, shift, out=parts[0::2])
-        np.left_shift(parts[0::2], shift, out=parts[1::2])
-        np.subtract(fields, parts[1::2], out=parts[1::2])
-        fields = parts if len(parts) == len(tree[0]) else parts.astype(np.uint32)
+        parts = np.empty_like(lengths)
+        high, low, shift = parts[0::2], parts[1::2], lengths[1::2]
+        np.right_shift(fields, shift, out=high)
+        np.left_shift(high, shift, out=low)
+        np.subtract(fields, low, out=low)
+        fields = parts
     return fields
 
 
+def running_ends(position: np.ndarray, lengths: np.ndarray) -> np.ndarray:
+    """Where fields of the given ``lengths`` end, the first of each lane starting at ``position``, which moves to the last end.
+
+    ``position``: shape ``(lanes,)``, changed; ``lengths``: ``(k, lanes)``, like the result; all int64.
+    """
+    ends, before = np.empty_like(lengths), position
+    for length, end in zip(lengths, ends, strict=True):  # numpy's cumsum along this axis is ten times slower
+        np.add(before, length, end)
+        before = end
+    position[:] = before
+    return ends
+
+
 class BitSums:
-    """Streams as sums of overlapping fields: a field is added at its place, carries travel as far as they must.
+    """Streams as sums of overlapping fields: each is added at its place, carries travel as far as they must.
 
     Members
     -------
-    ends : bit position behind the last field of each lane: int64, shape ``(lanes,)``; set it before adding.
+    ends : bit behind the last field of each lane, from its start: int64, shape ``(lanes,)``.
     """
 
-    def __init__(self, lanes: int, bits: int):
-        """``bits``: upper bound of the positions."""
-        # Bin w of a lane holds fields that end in word w-1: their sum has 64 bits, half of them in word w-2.
-        # One sum never exceeds them, because all that follows a field is less than one unit at its start.
-        self._words = bits // WORD + 3
-        self._bins = np.zeros((lanes, self._words), np.uint64)
-        self._base = np.arange(lanes) * self._words
-        self.ends = np.zeros(lanes, np.int64)
+    def __init__(self, lanes: int, bits: int, ends: int = 0):
+        """``bits``: upper bound of what :attr:`ends` will be; ``ends``: what it is at first."""
+        # Bin w of a lane holds the fields that end in word w-1: their sum has 64 bits, the upper half is of word w-2.
+        # It never exceeds them, because all that follows a field is less than one unit at its start.
+        # A lane has an odd number of cache lines: otherwise all lanes would compete for few sets of the cache.
+        words = (bits // WORD + 3 + 7) // 16 * 16 + 8
+        self._bins = np.zeros((lanes, words), np.uint64)
+        self._starts = np.arange(lanes) * (words * WORD) + (WORD - 1)
+        self._ends = self._starts + ends
+
+    @property
+    def ends(self) -> np.ndarray:
+        return self._ends - self._starts
 
     def add(self, fields: np.ndarray, lengths: np.ndarray, first: int = 0):
-        """Add fields (uint64, shape ``(k, n)``) to the lanes from ``first`` on, each ``lengths`` (int64) bits further."""
-        lanes = slice(first, first + fields.shape[1])
-        ends, bias = np.empty_like(lengths), WORD - 1
-        last = self.ends[lanes] + bias
-        for length, end in zip(lengths, ends, strict=True):  # a cumulative sum along the slow axis, row by row
-            np.add(last, length, end)
-            last = end
-        np.subtract(last, bias, self.ends[lanes])
-        bins = ends >> 5
-        bins += self._base[lanes]
+        """Add fields (uint32, shape ``(k, n)``) to the lanes from ``first`` on, each ``lengths`` (uint32) bits further."""
+        lengths = lengths.astype(np.int64)
+        ends = running_ends(self._ends[first : first + fields.shape[1]], lengths)
+        values = fields.astype(np.uint64)
+        bins = np.right_shift(ends, 5, out=lengths)
         np.invert(ends, ends)
-        ends &= bias
-        values = np.left_shift(fields, ends.view(np.uint64))
+        ends &= WORD - 1
+        values <<= ends.view(np.uint64)
         np.add.at(self._bins.reshape(-1), bins.reshape(-1), values.reshape(-1))
 
     def streams(self, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -103,7 +109,7 @@ class BitSums:
             lanes = slice(first, first + 256)
             words = self._carried(lanes, int(bits[lanes].max()) // WORD + 1)
             _clear_behind(words, bits[lanes])
-            data = words.astype(">u4").view(np.uint8)
+            data = words.astype(np.uint32).byteswap().view(np.uint8)
             rows = np.arange(len(data)) * data.shape[1]
             copy_segments(out, (ends - sizes)[lanes], data.reshape(-1), rows, sizes[lanes])
         return out, sizes
@@ -141,6 +147,8 @@ class BitWindows:
     starts : bit position of each stream's first bit: int64.
     """
 
+    WIDTH = 64 - (WORD - 1)
+
     def __init__(self, data: np.ndarray, starts: np.ndarray, sizes: np.ndarray):
         """Stream i is ``data[starts[i] : starts[i] + sizes[i]]`` (uint8)."""
         words = (sizes + 3) // 4 + 3  # at least 96 zeros behind each
@@ -154,7 +162,7 @@ class BitWindows:
         self.words[1::2] = padded[4 : 4 + count // 2 * 8].view(">u8")
 
     def at(self, positions: np.ndarray) -> np.ndarray:
-        """64 bits (uint64) from each bit position (int64) on; only the first FIELD of them mean anything.
+        """64 bits (uint64) from each bit position (int64) on; only the first WIDTH = 33 of them mean anything.
 
         A position beyond all streams gives anything.
         """

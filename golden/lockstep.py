@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .bits import BitSums, BitWindows, copy_segments, group_size, join, pack_codes, part, unpack_codes
+from .bits import BitSums, BitWindows, copy_segments, group_size, join, pack_codes, part, running_ends, unpack_codes
 from .config import check_int
 from .errors import FormatError, UncodableError
-from .recurrence import RangeDecoder, RangeEncoder, longest_shift, upper_limits
+from .recurrence import RangeDecoder, RangeEncoder, decoder_rows, longest_shift, upper_limits
 from .table import SymbolTable
 
 __all__ = ["Coded", "decode_blocks", "encode_blocks", "pack_codes", "unpack_codes"]
@@ -148,10 +148,9 @@ def _encode_lanes(table, codes, starts, counts):
     symbol_group, offset_group = group_size(cfg.range_bits, growth), group_size(widest, widest)
     encoder = RangeEncoder(cfg, lanes)
     limits, fields = _encoder_tables(table, encoder.real)
-    symbols = BitSums(lanes, longest * growth + cfg.range_bits)
+    symbols = BitSums(lanes, longest * growth + cfg.range_bits, cfg.range_bits)
     offsets = BitSums(lanes, longest * widest)
-    symbols.ends[:] = cfg.range_bits
-    carried = np.zeros(lanes, np.int32)  # shift of the value before
+    carried = np.zeros(lanes, np.uint32)  # shift of the value before
     memory = [_Scratch() for _ in range(4)]
     for first, steps, n, whole in _chunks(counts, 16):
         index = memory[0].array((steps, n), np.int64)
@@ -159,7 +158,7 @@ def _encode_lanes(table, codes, starts, counts):
         ab = memory[1].array((2, steps, n), encoder.real)
         limits.take(index, 1, ab, "clip")
         encoder.steps(ab[0], ab[1])
-        shifts = memory[2].array((steps + 1, n), np.int32)
+        shifts = memory[2].array((steps + 1, n), np.uint32)
         shifts[0] = carried[:n]
         encoder.shifts(ab[1], shifts[1:])
         carried[:n] = shifts[-1]
@@ -169,7 +168,7 @@ def _encode_lanes(table, codes, starts, counts):
             fields.take(index, 0, entry, "clip")
         for left in range(0, n, TILE):
             tile = slice(left, min(left + TILE, n))
-            joined = join(lower[:, tile], shifts[:-1, tile].view(np.uint32), symbol_group)
+            joined = join(lower[:, tile], shifts[:-1, tile], symbol_group)
             symbols.add(*joined, left)
             if widest:
                 part_ = entry[:, tile]
@@ -177,8 +176,8 @@ def _encode_lanes(table, codes, starts, counts):
                 if joined[1].max() >= _NO_CODE:
                     raise UncodableError
                 offsets.add(*joined, left)
-    half = np.full((1, lanes), (1 << (cfg.range_bits - 1)) - 1, np.uint64)
-    symbols.add(half, carried[None].astype(np.int64))
+    half = np.full((1, lanes), (1 << (cfg.range_bits - 1)) - 1, np.uint32)
+    symbols.add(half, carried[None])
     return symbols.streams(symbols.ends - cfg.range_bits + 1), offsets.streams(offsets.ends)
 
 
@@ -200,7 +199,8 @@ def _fetch(codes, starts, left, whole, index, nothing):
     """Copy the next values of each lane into ``index`` (int64, ``(steps, lanes)``): ``nothing`` where a lane has ended."""
     steps, n = index.shape
     if whole:
-        windows = np.lib.stride_tricks.sliding_window_view(codes, steps)
+        codes.take(starts[:whole], mode="clip")  # fetches the cache lines, many at once
+        windows = np.ndarray((len(codes) - steps + 1, steps), codes.dtype, codes, strides=codes.strides * 2)
         index[:, :whole] = windows[starts[:whole]].T
     if whole < n:
         step = np.arange(steps)[:, None]
@@ -221,67 +221,46 @@ def _first_uncodable(table, codes, starts, counts):
 
 def _decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
     cfg, widest = table.config, max(table.offset_bits)
-    lanes, longest = len(counts), int(counts[0])
-    limits, fields = _decoder_tables(table)
-    windows = BitWindows(data, starts, symbol_bytes)
-    decoder = RangeDecoder(cfg, limits, longest_shift(table), windows)
-    group = group_size(widest, widest)
-    offset_windows = BitWindows(data, starts + symbol_bytes, offset_bytes)
-    offset_at = offset_windows.starts.copy()
-    out = np.empty((lanes, longest), np.uint8 if cfg.width <= 8 else np.uint16)
-    shifted = np.zeros(lanes, np.int64)
-    memory = [_Scratch() for _ in range(3)]
-    multiple = int(np.lcm(decoder.steps_per_refill, group))
-    for first, steps, n, whole in _chunks(counts, multiple):
-        found = memory[0].array((steps, n), np.int64)
-        shifts = memory[1].array((steps, n), np.int64)
-        before = decoder.positions[whole:n].copy()
-        decoder.steps(found, shifts)
-        shifted[:whole] = decoder.positions[:whole] - windows.starts[:whole] - cfg.range_bits
-        entry = memory[2].array((steps, n), np.uint32)
-        fields.take(found, 0, entry, "clip")
+    lanes, longest, group = len(counts), int(counts[0]), group_size(widest, widest)
+    symbols = BitWindows(data, starts, symbol_bytes)
+    offsets = BitWindows(data, starts + symbol_bytes, offset_bytes)
+    decoder, at = RangeDecoder(table, symbols), offsets.starts.copy()
+    rows = decoder_rows(table)
+    fields = (np.array(table.offset_bits)[rows] << 16 | np.array(table.v_min)[rows]).astype(np.uint32)
+    values = np.empty((lanes, longest), np.uint8 if cfg.width <= 8 else np.uint16)
+    lasts, first_lanes = np.unique(-counts, return_index=True)
+    ends = {-1 - int(c): slice(a, b) for c, a, b in zip(lasts, first_lanes, [*first_lanes[1:], lanes], strict=True)}
+    memory = _Scratch()
+    for first, steps, n, whole in _chunks(counts, group):
+        here = min(steps, longest - first)
+        entry = memory.array((steps, n), np.uint32)
+        decoder.steps(first, fields, entry[:here], ends)
+        entry[here:] = 0
         if whole < n:
-            gone = np.arange(steps)[:, None] >= counts[whole:n] - first
-            rest = shifts[:, whole:] >> 52
-            rest[gone] = 0
-            shifted[whole:n] = before - windows.starts[whole:n] - cfg.range_bits + rest.sum(axis=0)
-            entry[:, whole:][gone] = 0
+            entry[:, whole:][np.arange(steps)[:, None] >= counts[whole:n] - first] = 0
         for left in range(0, n, TILE):
             tile = slice(left, min(left + TILE, n))
-            e = entry[:, tile]
-            values = e
+            found = entry[:, tile]
             if widest:
-                lengths = e >> np.uint32(16)
-                values = e + _offsets(offset_windows, offset_at[tile], lengths, group)
-            chunk = values[: longest - first].astype(out.dtype)
-            out[tile, first : first + steps] = chunk.T
+                found += _offsets(offsets, at[tile], found >> np.uint32(16), group)
+            values[tile, first : first + here] = found[:here].astype(values.dtype).T
     if cfg.width not in (8, 16):
-        out &= out.dtype.type(cfg.values - 1)
-    return out, (shifted // 8 + 1, (offset_at - offset_windows.starts + 7) // 8)
+        values &= values.dtype.type(cfg.values - 1)
+    shifted = decoder.ended - symbols.starts - cfg.range_bits
+    return values, (shifted // 8 + 1, (at - offsets.starts + 7) // 8)
 
 
 def _offsets(windows, at, lengths, group):
     """Read the offsets of the given lengths (uint32, ``(steps, lanes)``) from positions ``at`` on, which move along."""
-    joined = lengths.reshape(-1, group, lengths.shape[1]).sum(axis=1, dtype=np.int64)
-    position = np.empty_like(joined)
-    last = at
-    for i, length in enumerate(joined):
-        position[i] = last
-        at += length
+    joined = lengths
+    while len(joined) * group > len(lengths):
+        joined = joined[0::2] + joined[1::2]
+    joined = joined.astype(np.int64)
+    position = running_ends(at, joined)
+    position -= joined
     fields = windows.at(position)
-    fields >>= (64 - joined).view(np.uint64)
-    return part(fields, lengths, group)
-
-
-def _decoder_tables(table):
-    """Per quotient of the row search: the limits of the row found; its first value and its offset length << 16."""
-    cfg, used = table.config, np.flatnonzero(table.counts)
-    rows = np.full(2 * cfg.total, used[-1])
-    rows[: cfg.total] = np.repeat(np.arange(len(table.counts)), table.counts)
-    rows[-1] = used[0]
-    limits = np.stack((np.array(table.cumulative)[rows], upper_limits(table)[rows])) / cfg.total
-    fields = np.array(table.offset_bits)[rows] << 16 | np.array(table.v_min)[rows]
-    return limits, fields.astype(np.uint32)
+    fields >>= np.subtract(64, joined, out=joined).view(np.uint64)
+    return part(fields.astype(np.uint32), lengths)
 
 
 def _check_array(name, array, dtype):
@@ -289,7 +268,7 @@ def _check_array(name, array, dtype):
         raise TypeError(f"{name} must be an array of {np.dtype(dtype)}, not {getattr(array, 'dtype', type(array).__name__)}")
     if array.ndim != 1:
         raise ValueError(f"{name} must have one dimension, not {array.ndim}")
-    return array
+    return np.ascontiguousarray(array)
 
 
 def _check_integers(name, array):
