@@ -21,11 +21,14 @@ from .files import write_atomically
 from .libraries import Library
 
 _WORKER = Path(__file__).with_name("yosys_worker.py")
-_SYNTH_OPTIONS = "-booth"
-# dch collects structural choices, map -B 0.9 prefers speed, buffer bounds the fan-out to 16, upsize and dnsize spend
-# and recover area against the period. Without buffer, high fan-out nets alone make the slowest path.
+# Adders as parallel-prefix (Kogge-Stone) trees. Booth encoding does not pay for multipliers as small as these.
+_SYNTH_OPTIONS = "-extra-map +/choices/kogge-stone.v"
+# dch collects structural choices, if -g rebalances for depth across them, map -B 0.9 prefers speed, buffer bounds the
+# fan-out to 16, upsize and dnsize spend and recover area against the period. Without buffer, high fan-out nets alone
+# make the slowest path.
 _ABC_SCRIPT = (
-    "strash; ifraig; scorr; dch -f; map -B 0.9 -D {ps}; topo; buffer -c -N 16; upsize -D {ps}; dnsize -D {ps}; stime -p"
+    "strash; ifraig; scorr; dch -f; if -g; strash; dch -f; map -B 0.9 -D {ps}; topo; "
+    "buffer -c -N 16; upsize -D {ps}; dnsize -D {ps}; stime -p"
 )
 
 
