@@ -136,13 +136,14 @@ def coded(table: SymbolTable, block: Sequence[int]) -> tuple[bytes, bytes, int]:
 def carry_runs(config: CodecConfig, block: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
     """The runs of all-ones digits that the steps of a block leave for a carry to decide: (length, carry)."""
     R, low, position, run, runs = config.range_bits, 0, 0, 0, []
-    for a, d in block:
+    for k, (a, d) in enumerate(block):
         low += a << 16 >> position
         position += d
-        if position >= 16:  # a digit leaves, with the carry into the one before
+        last = k == len(block) - 1
+        if position >= 16 or last:  # a digit leaves, with the carry into the one before
             digit, carry = low >> R & 0xFFFF, low >> R + 16
             low, position = (low & (1 << R) - 1) << 16, position - 16
-            if digit == 0xFFFF and not carry:
+            if digit == 0xFFFF and not carry and not last:
                 run += 1
             else:
                 runs += [(run, carry)] if run else []

@@ -185,20 +185,32 @@ def test_nothing_is_taken():
     assert [t for t in run.times["blocks"] if t < 200] == run.times["blocks"][:1], "a block began before the report"
 
 
+def run_at_full_rate(table, blocks, word):
+    """A run without stalls: a block's values follow each other, and it costs 6 cycles more than it has values."""
+    run = check(table.config, [(table, encoded(table, blocks))], word=word)
+    start = 0
+    for block in blocks:
+        times = run.times["values"][start : start + len(block)]
+        assert times == list(range(times[0], times[0] + len(block)))
+        start += len(block)
+    costs = [b - a for a, b in zip(run.times["report"], run.times["report"][1:], strict=False)]
+    assert costs == [len(block) + 6 for block in blocks[1:]]
+
+
 @pytest.mark.parametrize("word", WORD_BITS)
 @pytest.mark.parametrize("table", [DEAR, SymbolTable(DEAR.config, (0,), (1 << 15,))], ids=["15 + 15", "0 + 16 bits"])
 def test_rate(word, table):
-    """One value per cycle at the most bits there can be, and what a block costs besides."""
-    sizes = (1, 40, 1, 1, 2, 3, 17, 40, 5, 1)
-    orders = encoded(table, [[k * 777 % (1 << 15) for k in range(n)] for n in sizes])
-    run = check(table.config, [(table, orders)], word=word)
-    start, costs = 0, []
-    for n in sizes:
-        times = run.times["values"][start : start + n]
-        assert times == list(range(times[0], times[0] + n))
-        start += n
-    costs = [b - a for a, b in zip(run.times["report"], run.times["report"][1:], strict=False)]
-    assert costs == [n + 6 for n in sizes[1:]]
+    """At the most bits there can be in each stream."""
+    run_at_full_rate(table, [[k * 777 % (1 << 15) for k in range(n)] for n in (1, 40, 1, 1, 2, 3, 17, 40, 5, 1)], word)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rate_of_any_table(seed):
+    rng = random.Random(seed)
+    config = random_config(rng)
+    table = random_table(rng, config, style="skewed" if seed % 2 else "")
+    blocks = [random_block(rng, table, rng.choice([1, config.block, rng.randint(1, config.block)])) for _ in range(12)]
+    run_at_full_rate(table, blocks, rng.choice(WORD_BITS))
 
 
 def test_rate_of_a_long_block():

@@ -161,9 +161,9 @@ def test_nothing_is_taken():
         assert run.times[name][0] == 201
 
 
-def cost(config, table, blocks, word):
-    """Checks a run without stalls and returns it; all values must follow each other with a gap behind each block."""
-    run = check(config, [(table, blocks)], word=word)
+def run_at_full_rate(table, blocks, word):
+    """A run without stalls: all values follow each other, with a gap of one cycle behind each block."""
+    run = check(table.config, [(table, blocks)], word=word)
     expected, now = [], run.times["values"][0]
     for block in blocks:
         expected += range(now, now + len(block))
@@ -175,14 +175,25 @@ def cost(config, table, blocks, word):
 @pytest.mark.parametrize("word", WORD_BITS)
 def test_rate_and_latency(word):
     """One cycle per value and one per block at the most bits there can be: 15 of the symbol, 16 of the offset."""
-    config = DEAR.config
-    for table in (DEAR, SymbolTable(config, (0,), (1 << 15,))):
+    for table in (DEAR, SymbolTable(DEAR.config, (0,), (1 << 15,))):
         blocks = [[k * 777 % (1 << 15) for k in range(n)] for n in (1, 40, 1, 1, 2, 3, 17, 40, 5, 1)]
-        run = cost(config, table, blocks, word)
+        run = run_at_full_rate(table, blocks, word)
         last = [run.times["values"][sum(map(len, blocks[: k + 1])) - 1] for k in range(len(blocks))]
         for name, latency in (("symbols", 7), ("offsets", 4)):
             ends = [t for t, w in zip(run.times[name], run.out[name], strict=True) if w["last"]]
             assert ends == [t + latency for t in last], name
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_rate(seed):
+    """The same for any table, where no carry run comes in between."""
+    rng = random.Random(seed)
+    config = random_config(rng)
+    table = random_table(rng, config, style="skewed" if seed % 2 else "")
+    blocks = [random_block(rng, table, rng.choice([1, config.block, rng.randint(1, config.block)])) for _ in range(12)]
+    rows = [[int(table.row_of_value[v]) for v in block] for block in blocks]
+    blocks = [block for block, own in zip(blocks, rows, strict=True) if not carry_runs(config, steps(table, own))]
+    run_at_full_rate(table, blocks, rng.choice(WORD_BITS))
 
 
 def test_rate_of_a_long_block():
