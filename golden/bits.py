@@ -25,7 +25,7 @@ def group_size(width: int, growth: int) -> int:
 
 
 def join(fields: np.ndarray, lengths: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
-    """Join each ``size`` consecutive fields of a lane: every field shifts those before it left by its length and is added.
+    """Join each ``size`` consecutive fields of a lane: a field shifts those before it left by its length and is added.
 
     ``fields``, ``lengths``: uint32, shape ``(k * size, lanes)``; a joined field must fit 32 bits.
     Returns the joined fields and the sums of their lengths: uint32, shape ``(k, lanes)``.
@@ -56,7 +56,7 @@ def part(fields: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 def running_ends(position: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """Where fields of the given ``lengths`` end, the first of each lane starting at ``position``, which moves to the last end.
+    """Where fields of the given ``lengths`` end, if the first of each lane starts at ``position``; that moves along.
 
     ``position``: shape ``(lanes,)``, changed; ``lengths``: ``(k, lanes)``, like the result; all int64.
     """
@@ -69,31 +69,42 @@ def running_ends(position: np.ndarray, lengths: np.ndarray) -> np.ndarray:
 
 
 class BitSums:
-    """Streams as sums of overlapping fields: each is added at its place, carries travel as far as they must.
+    """Streams as sums of overlapping fields: each is added at its place, carries travel as far as they must."""
 
-    Members
-    -------
-    ends : bit behind the last field of each lane, from its start: int64, shape ``(lanes,)``.
-    """
-
-    def __init__(self, lanes: int, bits: int, ends: int = 0):
-        """``bits``: upper bound of what :attr:`ends` will be; ``ends``: what it is at first."""
+    def __init__(self, lanes: int, bits: int):
+        """``bits``: expected length of a stream. There is no need to be right."""
         # Bin w of a lane holds the fields that end in word w-1: their sum has 64 bits, the upper half is of word w-2.
         # It never exceeds them, because all that follows a field is less than one unit at its start.
-        # A lane has an odd number of cache lines: otherwise all lanes would compete for few sets of the cache.
-        words = (bits // WORD + 3 + 7) // 16 * 16 + 8
-        self._bins = np.zeros((lanes, words), np.uint64)
-        self._starts = np.arange(lanes) * (words * WORD) + (WORD - 1)
-        self._ends = self._starts + ends
+        self._bins = np.zeros((lanes, 0), np.uint64)
+        self._ends = self._starts = np.zeros(lanes, np.int64)
+        self._make_room(bits + 512)
 
     @property
     def ends(self) -> np.ndarray:
+        """The bit behind the last field of each lane, from its start: int64, shape ``(lanes,)``."""
         return self._ends - self._starts
 
+    def skip(self, bits: int):
+        """Let the first field start ``bits`` later."""
+        self._ends += bits
+
+    def _make_room(self, bits: int):
+        """Make every lane long enough for so many bits."""
+        # An odd number of cache lines, or all lanes would compete for a few sets of the cache.
+        words = (bits // WORD + 3 + 7) // 16 * 16 + 8
+        bins, ends = np.zeros((len(self._bins), words), np.uint64), self.ends
+        bins[:, : self._bins.shape[1]] = self._bins
+        self._bins, self._starts = bins, np.arange(len(bins)) * (words * WORD) + (WORD - 1)
+        self._ends = self._starts + ends
+
     def add(self, fields: np.ndarray, lengths: np.ndarray, first: int = 0):
-        """Add fields (uint32, shape ``(k, n)``) to the lanes from ``first`` on, each ``lengths`` (uint32) bits further."""
+        """Add fields (uint32, ``(k, n)``) to the lanes from ``first`` on, each ``lengths`` (uint32) bits further."""
+        lanes = slice(first, first + fields.shape[1])
+        most = int((self._ends[lanes] - self._starts[lanes]).max()) + WORD * len(fields)
+        if most // WORD + 3 > self._bins.shape[1]:
+            self._make_room(most * 5 // 4)
         lengths = lengths.astype(np.int64)
-        ends = running_ends(self._ends[first : first + fields.shape[1]], lengths)
+        ends = running_ends(self._ends[lanes], lengths)
         values = fields.astype(np.uint64)
         bins = np.right_shift(ends, 5, out=lengths)
         np.invert(ends, ends)
@@ -102,7 +113,7 @@ class BitSums:
         np.add.at(self._bins.reshape(-1), bins.reshape(-1), values.reshape(-1))
 
     def streams(self, bits: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """The first ``bits`` bits of each lane, padded with zeros to bytes: all bytes in a row (uint8), and their counts."""
+        """The first ``bits`` bits of each lane, zero padded to bytes: all bytes in a row, bytes of each lane."""
         sizes = (bits + 7) // 8
         out, ends = np.empty(int(sizes.sum()), np.uint8), np.cumsum(sizes)
         for first in range(0, len(bits), 256):

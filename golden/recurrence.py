@@ -22,7 +22,7 @@ from .table import SymbolTable
 
 @dataclass(frozen=True)
 class _Format:
-    """A floating-point format: its dtypes, the bits of its fraction field, the exponent of 1.0. Its methods give bit patterns."""
+    """A floating-point format: its dtypes, bits of the fraction field, exponent of 1.0. Methods give bit patterns."""
 
     real: type
     integer: type
@@ -108,7 +108,7 @@ class RangeEncoder:
 
 
 def decoder_rows(table: SymbolTable) -> np.ndarray:
-    """Row found for each quotient q of the decoder's search, the last used one with ``c[i] <= q``: int64, ``(2**(P+1),)``.
+    """Row found for each quotient q of the decoder's search, the last used one with ``c[i] <= q``: ``(2**(P+1),)``.
 
     The quotient can exceed ``2**P`` by what truncation left over, and the last entry is for one just below 0.
     """

@@ -1,0 +1,161 @@
+"""Coding of one group of blocks in lock step: each block is a lane, a chunk of ``steps x lanes`` values at a time.
+
+Lanes are sorted by falling length, so those that go on are always the first ones.
+"""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from .bits import BitSums, BitWindows, group_size, join, part, running_ends
+from .errors import UncodableError
+from .recurrence import RangeDecoder, RangeEncoder, decoder_rows, longest_shift, upper_limits
+from .table import SymbolTable
+
+# Values in a chunk: its arrays should stay in the second-level cache, yet be long enough for numpy.
+CHUNK_VALUES = 1 << 17
+# The feed-forward part takes so many lanes at a time: the ends of their streams must stay in that cache, too.
+TILE = 2048
+# Offset length of a value without a code: more than any group of true lengths has.
+_NO_CODE = 1 << 8
+
+
+def code_type(width: int) -> type:
+    """dtype of W-bit codes."""
+    return np.uint8 if width <= 8 else np.uint16
+
+
+def encode_lanes(table: SymbolTable, codes: np.ndarray, starts: np.ndarray, counts: np.ndarray):
+    """Symbol and offset streams of the blocks ``codes[starts[i] : starts[i]+counts[i]]``, ``counts`` falling.
+
+    Returns two pairs like :meth:`golden.bits.BitSums.streams`. Raises UncodableError without a text.
+    """
+    cfg, widest = table.config, max(table.offset_bits)
+    symbol_group, offset_group = group_size(cfg.range_bits, longest_shift(table)), group_size(widest, widest)
+    encoder, covers_all = RangeEncoder(cfg, len(counts)), table.covers_all()
+    limits, fields = _encoder_tables(table, encoder.real)
+    symbols, offsets = (BitSums(len(counts), int(bits * counts[0])) for bits in expected_bits(table))
+    symbols.skip(cfg.range_bits)
+    shift = np.zeros(len(counts), np.uint32)
+    for first, steps, n, whole in _chunks(counts, max(symbol_group, offset_group)):
+        index = np.empty((steps, n), np.int64)
+        _fetch(codes, starts[:n] + first, counts[:n] - first, whole, index, cfg.values)
+        lower, upper = limits.take(index, axis=1, mode="clip")
+        entries = fields.take(index, mode="clip")
+        encoder.steps(lower, upper)
+        shifts = np.empty((steps + 1, n), np.uint32)
+        shifts[0] = shift[:n]  # a piece of the code lies behind the one before by the shift of the value before
+        encoder.shifts(upper, shifts[1:])
+        shift[:n] = shifts[steps]
+        pieces = lower.astype(np.int32).view(np.uint32)
+        for left in range(0, n, TILE):
+            tile = slice(left, min(left + TILE, n))
+            symbols.add(*join(pieces[:, tile], shifts[:steps, tile], symbol_group), left)
+            lengths, values = entries[:, tile] >> np.uint32(16), entries[:, tile] & np.uint32(0xFFFF)
+            values, lengths = join(values, lengths, offset_group)
+            if not covers_all and lengths.max() >= _NO_CODE:
+                raise UncodableError
+            if widest:
+                offsets.add(values, lengths, left)
+    # The code is `low` rounded up to a multiple of half the register's span: one bit more than was shifted out.
+    half = np.full((1, len(counts)), (1 << (cfg.range_bits - 1)) - 1, np.uint32)
+    symbols.add(half, shift[None])
+    return symbols.streams(symbols.ends - cfg.range_bits + 1), offsets.streams(offsets.ends)
+
+
+def expected_bits(table: SymbolTable) -> tuple[float, float]:
+    """Symbol and offset bits per value of a tensor that is distributed like the table's counts, and a little more."""
+    counts = np.array(table.counts, np.float64)
+    p = counts / table.config.total
+    return 1.1 * float(p @ -np.log2(np.maximum(p, 1e-9))), 1.1 * float(p @ table.offset_bits)
+
+
+def _encoder_tables(table: SymbolTable, real: type) -> tuple[np.ndarray, np.ndarray]:
+    """By code, and at the end for no value at all: limits of its row over ``2**P``; offset, and offset length << 16."""
+    cfg, rows = table.config, table.row_of_value
+    used = np.array(table.counts)[rows] > 0
+    limits = np.zeros((2, cfg.values + 1), real)
+    limits[0, :-1] = np.where(used, np.array(table.cumulative)[rows] / cfg.total, 0)
+    limits[1, :-1] = np.where(used, upper_limits(table)[rows] / cfg.total, 2)
+    limits[1, -1] = 2
+    fields = np.zeros(cfg.values + 1, np.uint32)
+    lengths = np.where(used, np.array(table.offset_bits)[rows], _NO_CODE)
+    fields[:-1] = lengths << 16 | np.arange(cfg.values) - np.array(table.v_min)[rows]
+    return limits, fields
+
+
+def _chunks(counts: np.ndarray, multiple: int) -> Iterator[tuple[int, int, int, int]]:
+    """Cut the steps of lanes with falling ``counts`` into chunks.
+
+    Yields the first step; the number of steps, a multiple of ``multiple``; the lanes that have values there; those of
+    them that have a value in every step.
+    """
+    longest, first = int(counts[0]), 0
+    while first < longest:
+        lanes = int(np.searchsorted(-counts, -first, "left"))
+        steps = min(longest - first, max(16, CHUNK_VALUES // lanes), 1024)
+        steps = -(-steps // multiple) * multiple
+        yield first, steps, lanes, int(np.searchsorted(-counts, -(first + steps), "right"))
+        first += steps
+
+
+def _fetch(codes, starts, left, whole, index, nothing):
+    """Copy the next values of each lane into ``index`` (int64, ``(steps, lanes)``); where it has ended: ``nothing``."""
+    steps = len(index)
+    if whole:
+        codes.take(starts[:whole], mode="clip")  # fetches the lanes' cache lines: many at once, unlike the next lines
+        windows = np.ndarray((len(codes) - steps + 1, steps), codes.dtype, codes, strides=codes.strides * 2)
+        index[:, :whole] = windows[starts[:whole]].T
+    if whole < len(starts):
+        step, rest = np.arange(steps)[:, None], index[:, whole:]
+        rest[:] = codes.take(starts[whole:] + step, mode="clip")
+        rest[step >= left[whole:]] = nothing
+
+
+def decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
+    """Values of the blocks whose symbol streams start at ``data[starts]``, their offset streams behind them.
+
+    ``counts`` is falling.
+
+    Returns the codes, shape ``(lanes, counts[0])``, of which lane i has ``counts[i]``, and the bytes that they need
+    of the symbol and of the offset streams, int64.
+    """
+    cfg, widest = table.config, max(table.offset_bits)
+    lanes, longest, group = len(counts), int(counts[0]), group_size(widest, widest)
+    symbols = BitWindows(data, starts, symbol_bytes)
+    offsets = BitWindows(data, starts + symbol_bytes, offset_bytes)
+    decoder, at = RangeDecoder(table, symbols), offsets.starts.copy()
+    rows = decoder_rows(table)
+    fields = (np.array(table.offset_bits)[rows] << 16 | np.array(table.v_min)[rows]).astype(np.uint32)
+    codes = np.empty((lanes, longest), code_type(cfg.width))
+    falling, first_lanes = np.unique(-counts, return_index=True)
+    ends = {-1 - int(c): slice(a, b) for c, a, b in zip(falling, first_lanes, [*first_lanes[1:], lanes], strict=True)}
+    for first, steps, n, whole in _chunks(counts, group):
+        entries, inside = np.empty((steps, n), np.uint32), min(steps, longest - first)
+        decoder.steps(first, fields, entries[:inside], ends)
+        entries[inside:] = 0
+        if whole < n:
+            entries[:, whole:][np.arange(steps)[:, None] >= counts[whole:n] - first] = 0
+        for left in range(0, n, TILE):
+            tile = slice(left, min(left + TILE, n))
+            values = entries[:, tile]
+            if widest:
+                values += _offsets(offsets, at[tile], values >> np.uint32(16), group)
+            codes[tile, first : first + inside] = values[:inside].astype(codes.dtype).T
+    if cfg.width not in (8, 16):
+        codes &= codes.dtype.type(cfg.values - 1)  # an offset beyond its row, which no encoder writes
+    shifted = decoder.ended - symbols.starts - cfg.range_bits
+    return codes, (shifted // 8 + 1, (at - offsets.starts + 7) // 8)
+
+
+def _offsets(windows, at, lengths, group):
+    """Read fields of the given ``lengths`` (uint32, ``(steps, lanes)``) from positions ``at`` on, which move along."""
+    joined = lengths
+    while len(joined) * group > len(lengths):
+        joined = joined[0::2] + joined[1::2]
+    joined = joined.astype(np.int64)
+    position = running_ends(at, joined)
+    position -= joined
+    fields = windows.at(position)
+    fields >>= np.subtract(64, joined, out=joined).view(np.uint64)
+    return part(fields.astype(np.uint32), lengths)
