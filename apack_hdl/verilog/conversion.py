@@ -1,0 +1,79 @@
+"""The way from a component to Verilog text."""
+
+import inspect
+import os
+import re
+
+from amaranth.back import verilog
+from amaranth.hdl import Fragment
+from amaranth.lib import wiring
+
+from . import arrays, fields, names, reader, registers, tidy, widths, writer
+from .tree import Module
+
+
+def convert(component: wiring.Component, name: str) -> tuple[Module, str]:
+    """A component as readable Verilog: its top module, and the text of all modules, top first.
+
+    Every field of every stream is a port: ``values_valid``, ``values_ready``, ``values_data``. Clock and
+    synchronous, active-high reset are ``clk`` and ``rst``. No register has a start value.
+    """
+    os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # one that is known, whatever else is installed
+    fragment = Fragment.get(component, None)
+    ports = {"__".join(path): (_value(signal), None) for path, _, signal in component.signature.flatten(component)}
+    text, paths = verilog.convert_fragment(fragment, ports, name, emit_src=False)
+    modules = reader.read(text)
+    comments, states = _comments(fragment, name), _states(paths)
+    for module in modules:
+        module.comment = comments.get(module.name, "")
+        module.states = states.get(module.name, {})
+    tidy_up(modules, [*component.signature.members])
+    return modules[0], "\n".join(writer.write(module) for module in modules)
+
+
+def tidy_up(modules: list[Module], streams: list[str]):
+    """What Yosys wrote, as people would write it. The first module is the top; ``streams`` orders its ports."""
+    for module in modules:
+        arrays.choose_elements(module)
+        widths.make_exact(module)
+        registers.fold_next_state(module)
+    fields.split_fields(modules)
+    for module in modules:
+        tidy.write_out(module)
+        for process in module.processes:
+            process.body = tidy.simplify_cases(process.body)
+    tidy.mention_unused(modules[0])
+    names.choose_names(modules)
+    for module in modules:
+        names.order_ports(module, streams if module is modules[0] else ())
+
+
+def _value(signal):
+    return signal.as_value() if hasattr(signal, "as_value") else signal
+
+
+def _comments(fragment: Fragment, path: str) -> dict[str, str]:
+    """Module name: the first sentences of its component's documentation."""
+    origins = [origin for origin in fragment.origins or () if isinstance(origin, wiring.Component)]
+    comments = {}
+    if origins:
+        paragraph = inspect.getdoc(type(origins[0])).partition("\n\n")[0]
+        comments[path] = re.sub(r"\s+", " ", paragraph.replace("``", ""))
+    for child, name, _ in fragment.subfragments:
+        comments |= _comments(child, f"{path}.{name}")
+    return comments
+
+
+def _states(paths) -> dict[str, dict[str, dict[int, str]]]:
+    """Module name: state register: number: state."""
+    states = {}
+    for signal, (*module, net) in paths.items():
+        if signal.decoder is not None:
+            names_ = {}
+            for number in range(1 << len(signal)):
+                try:
+                    names_[number] = signal.decoder(number).partition("/")[0]
+                except KeyError:  # not all numbers are states
+                    break
+            states.setdefault(".".join(module), {})[net] = names_
+    return states

@@ -1,0 +1,143 @@
+"""Names for modules, instances and nets: legal without escapes, unique, and saying what the thing is."""
+
+import re
+from collections.abc import Iterator
+
+from .tree import Instance, Module, Ref, assigns_in, refs
+
+# Of Verilog and SystemVerilog, as far as a Python programmer might use them as names.
+KEYWORDS = frozenset(
+    """
+    accept_on alias always and assert assign assume automatic before begin bind bins bit break buf byte case cell
+    chandle checker class clocking config const constraint context continue cover cross deassign default defparam
+    design disable dist do edge else end enum event eventually expect export extends extern final first_match for
+    force forever fork function generate genvar global highz0 highz1 if iff ifnone illegal_bins implements implies
+    import incdir include initial inout input inside instance int integer interconnect interface intersect join
+    large let liblist library local localparam logic longint macromodule matches medium modport module nand negedge
+    nettype new nexttime nmos nor noshowcancelled not notif0 notif1 null or output package packed parameter pmos
+    posedge primitive priority program property protected pull0 pull1 pulldown pullup pure rand randc randcase
+    randsequence rcmos real realtime ref reg reject_on release repeat restrict return rnmos rpmos rtran scalared
+    sequence shortint shortreal showcancelled signed small soft solve specify specparam static string strong strong0
+    strong1 struct super supply0 supply1 table tagged task this throughout time timeprecision timeunit tran tri tri0
+    tri1 triand trior trireg type typedef union unique unique0 unsigned until untyped use uwire var vectored virtual
+    void wait wand weak weak0 weak1 while wildcard wire with within wor xnor xor
+    """.split()
+)
+
+
+def choose_names(modules: list[Module]):
+    """Rename everything in a design whose first module is the top and whose other modules are each used once."""
+    _Design(modules).rename(modules[0])
+
+
+def order_ports(module: Module, streams=()):
+    """Clock and reset first, then stream by stream, ``valid`` and ``ready`` first, then everything else."""
+    ports = [name for name, net in module.nets.items() if net.direction]
+    streams = streams or sorted({name.rpartition("_")[0] for name in ports if name.endswith(("_valid", "_ready"))})
+
+    def place(port: str) -> tuple:
+        if port in ("clk", "rst"):
+            return (0, port)
+        for number, stream in enumerate(streams):
+            if port.startswith(f"{stream}_"):
+                return (1, number, not port.endswith("_valid"), not port.endswith("_ready"))
+        return (2,)
+
+    order = sorted(ports, key=place) + [name for name in module.nets if name not in ports]
+    module.nets = {name: module.nets[name] for name in order}
+
+
+class _Design:
+    def __init__(self, modules: list[Module]):
+        self.modules = {module.name: module for module in modules}
+        self.module_names = set(KEYWORDS)
+
+    def rename(self, module: Module) -> dict[str, str]:
+        """Rename a module and those below; returns the new names of its nets."""
+        module.name = unique(plain(module.name), self.module_names)
+        taken = set(KEYWORDS)
+        for states in module.states.values():
+            states.update({value: unique(plain(name), taken) for value, name in states.items()})
+        names = {net: unique(plain(net) or "port", taken) for net, details in module.nets.items() if details.direction}
+        for instance in module.instances:
+            self._instance(instance, taken)
+        self._connections(module, names, taken)
+        for net in module.nets:
+            if net not in names and plain(net):
+                names[net] = unique(plain(net), taken)
+        for net, purpose in _purposes(module, names):
+            names[net] = unique(purpose, taken)
+        module.nets = {names[net]: details for net, details in module.nets.items()}
+        module.states = {names[net]: states for net, states in module.states.items()}
+        module.replace(lambda ref: Ref(names[ref.net], ref.high, ref.low, ref.whole))
+        return names
+
+
+    def _instance(self, instance: Instance, taken: set[str]):
+        child = self.modules[instance.module]
+        ports = self.rename(child)
+        instance.module = child.name
+        instance.ports = {ports[port]: expr for port, expr in instance.ports.items()}
+        base = plain(instance.name)
+        hidden = base in taken or base in child.nets  # a net may not hide the instance it is in
+        instance.name = unique(f"u_{base}" if hidden else base, taken)
+
+    def _connections(self, module: Module, names: dict[str, str], taken: set[str]):
+        """Nets that an instance drives, or that only exist to drive it, are called after it and its port."""
+        children = {child.name: child for child in self.modules.values()}
+        registers = {ref.net for p in module.processes if p.clock for a in assigns_in(p.body) for ref in refs(a.target)}
+        for direction in ("output", "input"):
+            for instance in module.instances:
+                for port, expr in instance.ports.items():
+                    if children[instance.module].nets[port].direction != direction:
+                        continue
+                    parts = [ref.net for ref in refs(expr) if ref.net not in names]
+                    if direction == "input":
+                        parts = [net for net in parts if net not in registers and plain(net) == port.rstrip("_")]
+                    for net in parts:
+                        end = port if len(parts) == 1 else plain(net)
+                        names[net] = unique(f"{instance.name.removeprefix('u_')}_{end}".rstrip("_"), taken)
+
+
+def plain(name: str) -> str:
+    """``name`` as Verilog allows it: ``o__payload$31.data`` is ``o_data``, ``rows[3].c`` is ``rows_3_c``.
+
+    Empty for a net with no more than a number, and for unused bits.
+    """
+    if re.match(r"\$\d|port\$", name) or name.endswith(".unused"):
+        return ""
+    name = re.sub(r"\$\d+", "", name).replace("__payload.", "_")
+    return re.sub(r"\W+|__+", "_", name).strip("_")
+
+
+def unique(name: str, taken: set[str]) -> str:
+    """``name``, or ``name_2`` and so on if it is taken; it is from now on."""
+    free = f"{name}_" if name in KEYWORDS else name
+    count = 1
+    while free in taken:
+        count += 1
+        free = f"{name}_{count}"
+    taken.add(free)
+    return free
+
+
+def _purposes(module: Module, names: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """The nets that have no name of their own, each with a name after what it is for.
+
+    ``names`` must fill up while this goes on: the assignments are gone through backwards, so that what a net is
+    assigned to mostly has its name by then.
+    """
+    in_processes = [(process, assign) for process in module.processes for assign in assigns_in(process.body)]
+    for process, assign in reversed([*((None, assign) for assign in module.assigns), *in_processes]):
+        target = names.get(next(refs(assign.target)).net, "net")
+        for ref in refs(assign.value):
+            if ref.net not in names:
+                yield ref.net, f"{target}_{'next' if process and process.clock else 'value'}"
+    for assign in module.assigns:
+        *_, last = ["net", *(names[ref.net] for ref in refs(assign.target) if ref.net in names)]
+        for ref in refs(assign.target):
+            if ref.net not in names:
+                yield ref.net, f"{last}_unused"
+    for net in module.nets:
+        if net not in names:
+            yield net, "condition"

@@ -1,0 +1,50 @@
+"""One ``always`` block per register; Yosys has a next-state variable, a block for it, and a block that copies it."""
+
+from .tree import Assign, If, Module, Ref, assigns_in, read_counts, refs, replace_refs, rewrite, select
+
+
+def fold_next_state(module: Module):
+    """Assign registers where their next state is decided, and put reset first."""
+    reads = read_counts(module)
+    combinational = {}
+    for process in module.processes:
+        targets = {ref.net for assign in assigns_in(process.body) for ref in refs(assign.target)}
+        if process.clock is None and len(targets) == 1:
+            combinational[targets.pop()] = process
+    folded = []
+    for process in module.processes:
+        if process.clock is None:
+            continue
+        (copy,) = process.body
+        source = combinational.get(copy.value.net) if isinstance(copy.value, Ref) else None
+        if source is not None and copy.value.whole and reads[copy.value.net] == 1:
+            process.body = _retarget(source.body, copy.value.net, copy.target)
+            folded.append(source)
+        process.body = _reset_first(process.body)
+    module.processes = [process for process in module.processes if not any(process is gone for gone in folded)]
+
+
+def _retarget(body: tuple, old: str, new) -> tuple:
+    """``body`` assigning to ``new`` what it assigned to ``old``; a register keeps its value without being told to."""
+
+    def change(assign: Assign) -> tuple:
+        target = replace_refs(assign.target, lambda ref: select(new, ref.high, ref.low) if ref.net == old else ref)
+        return () if target == assign.value else (Assign(target, assign.value),)
+
+    return rewrite(body, change, lambda condition: condition)
+
+
+def _reset_first(body: tuple) -> tuple:
+    """``rest; if (rst) q <= 0`` means the same as ``if (rst) q <= 0; else rest``, which is how people write it."""
+    match body:
+        case (*rest, If(Ref() as condition, (Assign(target, _),) as then, ())) if rest:
+            if all(_within(assign.target, target) for assign in assigns_in(tuple(rest))):
+                return (If(condition, then, tuple(rest)),)
+    return body
+
+
+def _within(inner, outer) -> bool:
+    return isinstance(outer, Ref) and all(
+        ref.net == outer.net and outer.low <= ref.low and ref.high <= outer.high for ref in refs(inner)
+    )
+
