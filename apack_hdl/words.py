@@ -43,7 +43,7 @@ class DigitJoiner(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         digit, word, places = self.i.p, self.o.p, self.word // DIGIT
-        place = Signal(range(places))
+        place = Signal(range(max(2, places)))  # a bit at least: Yosys drops what depends on a switch on none
         ends = Signal()
         m.d.comb += [
             self.i.ready.eq(~self.o.valid | self.o.ready),
@@ -83,7 +83,7 @@ class DigitSplitter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         word, digit, places = self.i.p, self.o.p, self.word // DIGIT
-        place = Signal(range(places))
+        place = Signal(range(max(2, places)))  # a bit at least: Yosys drops what depends on a switch on none
         left = Signal(range(-self.word // 8, self.word // 8 + 1))  # bytes from this place on
         ends = Signal()
         counts = Signal(DIGIT)  # the bits, as they stand in a word, that belong to the stream

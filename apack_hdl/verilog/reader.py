@@ -92,6 +92,8 @@ class _Reader:
         self.got("signed")  # every use of a sign is cast
         width = 1
         if self.got("["):
+            if not self.next.isdigit():  # [-1:0]
+                raise ValueError("a signal without bits: Yosys silently drops what is chosen by one")
             width = int(self.take()) + 1
             self.expect(":", "0", "]")
         name = self.name()
