@@ -1,9 +1,9 @@
 """Small combinational arithmetic shared by encoder and decoder."""
 
-from amaranth import Cat, Const, Module, Mux, Signal, Value
-from amaranth.utils import bits_for, ceil_log2
+from collections.abc import Sequence
 
-from golden.config import CodecConfig
+from amaranth import Cat, Const, Module, Mux, Signal, Value
+from amaranth.utils import ceil_log2
 
 
 def leading_zeros(m: Module, value: Value, name: str) -> Signal:
@@ -30,25 +30,11 @@ def leading_zeros(m: Module, value: Value, name: str) -> Signal:
     return zeros
 
 
-def scaled(m: Module, config: CodecConfig, t: Value, count: Value, name: str) -> Signal:
-    """``(t * count) >> s``: a cumulative count brought to the scale of ``range`` by its top M bits ``t``. R bits.
-
-    The result fits R bits for every count below 2**P; at 2**P it wraps, and the caller must not use it.
-    """
-    product = Signal(config.mult_bits + config.prob_bits, name=f"{name}_product")
-    m.d.comb += product.eq(t * count[: config.prob_bits])
-    result = Signal(config.range_bits, name=name)
-    s = config.scale_shift
-    m.d.comb += result.eq(product >> s if s >= 0 else product << -s)
-    return result
-
-
-def normalize(m: Module, config: CodecConfig, size: Value) -> tuple[Signal, Signal]:
-    """Shift an interval's ``size`` left until its top bit is set; returns (range, d), d in 0..P."""
-    zeros = leading_zeros(m, size, "zeros")
-    d = Signal(bits_for(config.prob_bits), name="d")
-    # One value never shrinks the interval by more than P bits, so the shifter need not reach further.
-    m.d.comb += d.eq(zeros)
-    normalized = Signal(config.range_bits, name="normalized")
-    m.d.comb += normalized.eq(size << d)
-    return normalized, d
+def select(m: Module, chosen: Value, entries: Sequence[Value], name: str) -> Signal:
+    """The entry whose bit in ``chosen`` is set (exactly one is): and-or, faster than a tree of multiplexers."""
+    selected = Signal(max(len(entry) for entry in entries), name=name)
+    picked = 0
+    for i, entry in enumerate(entries):
+        picked = picked | Mux(chosen[i], entry, 0)
+    m.d.comb += selected.eq(picked)
+    return selected

@@ -6,7 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .layouts import DIGIT, digit_layout
 
-LONGEST_TAKE = 24  # only as the first one of a stream, for the decoder's R bits; later ones reach to a digit
+LONGEST_TAKE = 31  # only as the first one of a stream, for the decoder's R bits; later ones reach to a digit
 
 
 class BitReader(wiring.Component):
@@ -26,7 +26,7 @@ class BitReader(wiring.Component):
     first : Out(2*16), the two digits; right after a block's start, the first bits of its stream.
     bits : Out(16), the next bits, most significant first.
     valid : Out(1), ``first`` and ``bits`` can be relied on.
-    take : In, 0..16 (the first of a stream up to 24): how many bits go, when ``advance`` is high.
+    take : In, 0..16 (the first of a stream up to 31): how many bits go, when ``advance`` is high.
     advance : In(1), only while ``valid``.
     close : In(1), held until ``closed``: no more bits will be taken.
     closed : Out(1), one cycle: the stream has been read to its end; ``short`` and ``long`` are true now.

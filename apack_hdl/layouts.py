@@ -43,11 +43,10 @@ def table_layout(config: CodecConfig) -> data.ArrayLayout:
 def interval_layout(config: CodecConfig) -> data.StructLayout:
     """What the range coder is told about one value.
 
-    ``c_low``, ``c_high``: its row owns the counts ``c_low .. c_high-1`` of 2**P. ``finish``: not a value at
-    all, but the end of the block. ``error``: some value of this block so far had no code.
+    ``c_low`` (P bits), ``count`` (P+1 bits, not 0): its row owns the counts ``c_low .. c_low+count-1`` of 2**P.
+    ``finish``: not a value at all, but the end of the block. ``error``: some value of this block so far had no code.
     """
-    counts = config.prob_bits + 1
-    return data.StructLayout({"c_low": counts, "c_high": counts, "finish": 1, "error": 1})
+    return data.StructLayout({"c_low": config.prob_bits, "count": config.prob_bits + 1, "finish": 1, "error": 1})
 
 
 def offset_layout(config: CodecConfig) -> data.StructLayout:

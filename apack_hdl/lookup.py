@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from golden.config import CodecConfig
 
+from .arithmetic import select
 from .layouts import interval_layout, offset_layout, table_layout, value_layout
 
 
@@ -17,7 +18,8 @@ class RowLookup(wiring.Component):
     no value is taken. A value whose row has count zero raises ``error`` for the rest of its block and is passed
     on as an interval that changes nothing, so that the block still ends as it should.
 
-    Latency 1 cycle; one value per cycle. ``values.ready`` depends combinationally on both outputs' ``ready``.
+    Latency 2 cycles (compare, select); one value per cycle. ``values.ready`` depends combinationally on both outputs'
+    ``ready``.
 
     Members
     -------
@@ -25,7 +27,7 @@ class RowLookup(wiring.Component):
     intervals, offsets : streams out, always offered together and taken each on its own.
     rows : In, the table; must not change between a block's first and last value.
     hold : In(1), do not begin a block now.
-    busy : Out(1), a block has begun and its last value has not been taken yet.
+    busy : Out(1), a block has begun, and not all of its values have been looked up.
     """
 
     def __init__(self, config: CodecConfig):
@@ -43,61 +45,61 @@ class RowLookup(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        interval, offset = self.intervals, self.offsets
-        finishing = Signal()
-        error = Signal()
+        cfg, value, interval, offset = self.config, self.values.p, self.intervals, self.offsets
+        within = Signal()  # a block has begun,
+        finishing = Signal()  # its last value has been taken
         room = Signal()
         take = Signal()
-        found = self._find(m)
-
         m.d.comb += [
             room.eq((~interval.valid | interval.ready) & (~offset.valid | offset.ready)),
-            self.values.ready.eq(room & ~finishing & (self.busy | ~self.hold)),
+            self.values.ready.eq(room & ~finishing & (within | ~self.hold)),
             take.eq(self.values.valid & self.values.ready),
         ]
+
+        # First cycle: which rows does the value reach?
+        compared = Signal()
+        at_end = Signal()
+        data = Signal(cfg.width, reset_less=True)
+        reached = Signal(cfg.rows)
+        chosen = Signal(cfg.rows, reset_less=True)
+        m.d.comb += [
+            reached.eq(Cat(Const(1, 1), *(value.data >= row.v_min for row in list(self.rows)[1:]))),
+            self.busy.eq(within | compared),
+        ]
+        with m.If(room):
+            m.d.sync += [compared.eq(take | finishing), at_end.eq(finishing), finishing.eq(take & value.last)]
+        with m.If(take):
+            m.d.sync += [chosen.eq(reached & ~(reached >> 1)), data.eq(value.data), within.eq(~value.last)]
+
+        # Second cycle: the fields of the last row reached.
+        found = self._fields(m, chosen)
+        error = Signal()
+        uncodable = Signal()
+        m.d.comb += uncodable.eq(~at_end & (found["count"] == 0))
         with m.If(interval.ready):
             m.d.sync += interval.valid.eq(0)
         with m.If(offset.ready):
             m.d.sync += offset.valid.eq(0)
-        with m.If(take | (finishing & room)):
-            uncodable = Signal()
-            m.d.comb += uncodable.eq(take & (found["c_low"] == found["c_high"]))
+        with m.If(room & compared):
             m.d.sync += [
                 interval.valid.eq(1),
-                offset.valid.eq(1),
-                interval.p.finish.eq(finishing),
-                offset.p.finish.eq(finishing),
-                interval.p.error.eq(error | uncodable),
-                error.eq(~finishing & (error | uncodable)),
-                finishing.eq(take & self.values.p.last),
-                self.busy.eq(take & ~self.values.p.last),
                 interval.p.c_low.eq(Mux(uncodable, 0, found["c_low"])),
-                interval.p.c_high.eq(Mux(uncodable, self.config.total, found["c_high"])),
-                offset.p.data.eq(Mux(finishing, 0, self.values.p.data - found["v_min"])),
-                offset.p.bits.eq(Mux(finishing, 0, found["ol"])),
+                interval.p.count.eq(Mux(uncodable, cfg.total, found["count"])),
+                interval.p.finish.eq(at_end),
+                interval.p.error.eq(error | uncodable),
+                error.eq(~at_end & (error | uncodable)),
+                offset.valid.eq(1),
+                offset.p.data.eq(Mux(at_end, 0, data - found["v_min"])),
+                offset.p.bits.eq(Mux(at_end, 0, found["ol"])),
+                offset.p.finish.eq(at_end),
             ]
         return m
 
-    def _find(self, m: Module) -> dict[str, Signal]:
-        """The fields of the row that ``values`` shows now."""
-        cfg, value, rows = self.config, self.values.p.data, list(self.rows)
-        reached = Signal(cfg.rows)
-        m.d.comb += reached.eq(Cat(Const(1, 1), *(value >= row.v_min for row in rows[1:])))
-        chosen = Signal(cfg.rows)
-        m.d.comb += chosen.eq(reached & ~(reached >> 1))
-
-        def select(name, entries):
-            selected = Signal(len(entries[0]), name=f"found_{name}")
-            picked = 0
-            for i, entry in enumerate(entries):
-                picked = picked | Mux(chosen[i], entry, 0)
-            m.d.comb += selected.eq(picked)
-            return selected
-
+    def _fields(self, m: Module, chosen: Signal) -> dict[str, Signal]:
+        """What the table says of the row marked in ``chosen``."""
+        cfg, rows = self.config, list(self.rows)
         ends = [row.c for row in rows[1:]] + [Const(cfg.total, cfg.prob_bits + 1)]
-        return {
-            "v_min": select("v_min", [row.v_min for row in rows]),
-            "ol": select("ol", [row.ol for row in rows]),
-            "c_low": select("c_low", [row.c for row in rows]),
-            "c_high": select("c_high", ends),
-        }
+        fields = {f: select(m, chosen, [row[f] for row in rows], f"found_{f}") for f in ("v_min", "ol", "c")}
+        count = Signal(cfg.prob_bits + 1, name="found_count")
+        m.d.comb += count.eq(select(m, chosen, ends, "found_end") - fields["c"])
+        return {"v_min": fields["v_min"], "ol": fields["ol"], "c_low": fields["c"], "count": count}

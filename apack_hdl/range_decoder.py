@@ -1,19 +1,20 @@
-"""The range recurrence of the decoder: search, subtract, renormalize, refill."""
+"""The recurrence of the decoder: search, subtract, normalize, refill."""
 
 from amaranth import Cat, Module, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
 
 from golden.config import CodecConfig
 
-from .arithmetic import normalize
+from .arithmetic import leading_zeros
 from .bits import BitReader
 from .layouts import block_layout, digit_layout, row_layout, table_layout
 from .search import FlashSearch
 
 
 class RangeDecoder(wiring.Component):
-    """Follows the code through a block: ``range`` as the encoder had it, and ``dif``, the code less ``low``.
+    """Follows the code through a block: ``t`` as the encoder had it, and ``dif``, the code less the encoder's ``low``.
 
     Behind the block's last value it reads the symbol stream to its end and judges its length (``done``).
 
@@ -53,22 +54,26 @@ class RangeDecoder(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        cfg, R, P = self.config, self.config.range_bits, self.config.prob_bits
+        cfg, M, P, R = self.config, self.config.mult_bits, self.config.prob_bits, self.config.range_bits
         # The code has one bit more than were shifted out, and the decoder has read R bits ahead of those; a
         # stream of the right length, padded to a byte, thus ends R-1 .. R-8 bits before the position.
         m.submodules.bits = bits = BitReader(slack=(R - 8, R - 1))
         m.submodules.search = search = FlashSearch(cfg)
         wiring.connect(m, wiring.flipped(self.digits), bits.i)
 
-        rng = Signal(R, reset_less=True)
+        t = Signal(M, reset_less=True)
         dif = Signal(R, reset_less=True)
         left = Signal.like(self.blocks.p.count_m1, reset_less=True)
-        normalized, d = normalize(m, cfg, search.size)
+        # One value never takes more than P bits, so the shifters need not reach further.
+        d = Signal(bits_for(P))
+        normalized = Signal(R)
         rest = Signal(R)
         m.d.comb += [
-            search.rng.eq(rng),
+            search.t.eq(t),
             search.dif.eq(dif),
             search.rows.eq(self.rows),
+            d.eq(leading_zeros(m, search.size, "zeros")),
+            normalized.eq(search.size << d),
             rest.eq(dif - search.a),
             self.busy.eq(1),
         ]
@@ -84,13 +89,13 @@ class RangeDecoder(wiring.Component):
             with m.State("START"):
                 with m.If(bits.valid):
                     m.d.comb += [bits.advance.eq(1), bits.take.eq(R)]
-                    m.d.sync += [rng.eq(-1), dif.eq(bits.first[-R:])]
+                    m.d.sync += [t.eq(-1), dif.eq(bits.first[-R:])]
                     m.next = "DECODE"
             with m.State("DECODE"):
                 with m.If(bits.valid & (~self.symbols.valid | self.symbols.ready)):
                     m.d.comb += [bits.advance.eq(1), bits.take.eq(d)]
                     m.d.sync += [
-                        rng.eq(normalized),
+                        t.eq(normalized[P:]),
                         dif.eq((Cat(bits.bits[-P:], rest) << d)[P : P + R]),
                         left.eq(left - 1),
                         self.symbols.valid.eq(1),

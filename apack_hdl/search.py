@@ -1,28 +1,30 @@
-"""Code to row: how the decoder finds the interval that the code lies in."""
+"""Code to row: how the decoder finds the part of the interval that the code lies in."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
 from golden.config import CodecConfig
 
-from .arithmetic import scaled
+from .arithmetic import select
 from .layouts import table_layout
 
 
 class FlashSearch(wiring.Component):
     """All rows at once: N-1 multipliers and comparators. Combinational.
 
-    The row is the last one whose lower bound ``dif`` reaches, rows behind the last used one left out.
+    The row is the last one that begins at or below ``dif``, rows behind the last used one left out: their count is
+    0, and a damaged stream could reach them.
 
     Members
     -------
-    rng, dif : In(R), the interval's size and the code's place in it.
+    t : In(M), the interval's size is ``t * 2**P``.
+    dif : In(R), the code's place in it.
     rows : In, the table.
     row : Out, index of the row found.
-    a : Out(R), its lower bound.
-    size : Out(R), the size of its interval, never 0.
+    a : Out(R), ``t * c``: where its part begins.
+    size : Out(R), ``t * count``: the size of its part, never 0.
     """
 
     def __init__(self, config: CodecConfig):
@@ -30,7 +32,7 @@ class FlashSearch(wiring.Component):
         R = config.range_bits
         super().__init__(
             {
-                "rng": In(R),
+                "t": In(config.mult_bits),
                 "dif": In(R),
                 "rows": In(table_layout(config)),
                 "row": Out(bits_for(config.rows - 1)),
@@ -42,32 +44,22 @@ class FlashSearch(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         cfg, rows = self.config, list(self.rows)
-        t = Signal(cfg.mult_bits)
-        m.d.comb += t.eq(self.rng[cfg.range_bits - cfg.mult_bits :])
-
-        lower = [Const(0, cfg.range_bits)]
-        lower += [scaled(m, cfg, t, row.c, f"lower{i}") for i, row in enumerate(rows[1:], 1)]
-        behind = [row.c[-1] for row in rows] + [Const(1, 1)]  # c = 2**P
-        upper = [Mux(end, self.rng, bound) for bound, end in zip([*lower[1:], self.rng], behind[1:], strict=True)]
-        inside = [~end & (self.dif >= bound) for bound, end in zip(lower[1:], behind[1:-1], strict=True)]
+        begins = [Const(0, cfg.range_bits)]
+        for i, row in enumerate(rows[1:], 1):
+            begin = Signal(cfg.range_bits, name=f"begin{i}")
+            m.d.comb += begin.eq(self.t * row.c)
+            begins.append(begin)
+        inside = [~row.c[-1] & (self.dif >= begin) for row, begin in zip(rows[1:], begins[1:], strict=True)]
         reached = Signal(cfg.rows)
         chosen = Signal(cfg.rows)
         m.d.comb += [
             reached.eq(Cat(Const(1, 1), *inside)),
             chosen.eq(reached & ~(reached >> 1)),
         ]
-
-        def select(entries):
-            picked = 0
-            for i, entry in enumerate(entries):
-                picked = picked | Mux(chosen[i], entry, 0)
-            return picked
-
-        b = Signal(cfg.range_bits)
+        ends = [*begins[1:], self.t << cfg.prob_bits]
         m.d.comb += [
-            self.row.eq(select([Const(i, len(self.row)) for i in range(cfg.rows)])),
-            self.a.eq(select(lower)),
-            b.eq(select(upper)),
-            self.size.eq(b - self.a),
+            self.row.eq(select(m, chosen, [Const(i, len(self.row)) for i in range(cfg.rows)], "found_row")),
+            self.a.eq(select(m, chosen, begins, "found_begin")),
+            self.size.eq(select(m, chosen, ends, "found_end") - self.a),
         ]
         return m

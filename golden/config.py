@@ -30,9 +30,8 @@ class CodecConfig:
     width : W, bits of one value, 2..16.
     rows : N, rows that a table may have at most, 2..64.
     prob_bits : P, the rows' probability counts add up to ``2**P``; ``ceil(log2 N)``..15.
-    range_bits : R, bits of the normalized ``range`` register, P+1..24. With R > P every row with a
-        non-zero count keeps a non-empty interval, and one value shifts out at most P bits.
-    mult_bits : M, the top bits of ``range`` that enter the multiplier, 2..min(R, 16). M = R is full precision.
+    mult_bits : M, bits of the normalized interval size ``t``, the multiplier's one operand, 2..16. Each value
+        costs about ``2**-M`` bits more than unlimited precision would.
     block : values per block (the last one of a tensor may be shorter), 1..``65535*8 // W``.
 
     Raises TypeError for a value of the wrong kind, ValueError for one out of range.
@@ -41,9 +40,8 @@ class CodecConfig:
     width: int = 8
     rows: int = 16
     prob_bits: int = 10
-    range_bits: int = 16
     mult_bits: int = 8
-    block: int = 8192
+    block: int = 16384
 
     def __post_init__(self):
         def checked(name, low, high, why=""):
@@ -52,8 +50,7 @@ class CodecConfig:
         checked("width", 2, 16)
         checked("rows", 2, 64)
         checked("prob_bits", (self.rows - 1).bit_length(), 15, "each of the rows needs a count of its own")
-        checked("range_bits", self.prob_bits + 1, 24, "more than prob_bits, or a row's interval can vanish")
-        checked("mult_bits", 2, min(self.range_bits, 16), "no more than range_bits")
+        checked("mult_bits", 2, 16)
         checked("block", 1, self.longest_block, "a raw block must stay below 64 KiB")
 
     @property
@@ -72,9 +69,9 @@ class CodecConfig:
         return 1 << self.prob_bits
 
     @property
-    def scale_shift(self) -> int:
-        """s = P - (R - M): the right shift (left if negative) that brings ``t*c`` to the scale of ``range``."""
-        return self.prob_bits - (self.range_bits - self.mult_bits)
+    def range_bits(self) -> int:
+        """R = M + P, bits of the code that are still open: products ``t * c`` are kept whole."""
+        return self.mult_bits + self.prob_bits
 
     def with_(self, **changes) -> "CodecConfig":
         """A copy with some parameters changed, checked again."""
@@ -87,8 +84,8 @@ class CodecConfig:
 
 PRESETS = {
     "int8": CodecConfig(),
-    "int4": CodecConfig(width=4, block=16384),
-    "int16": CodecConfig(width=16, block=8192),
+    "int4": CodecConfig(width=4),
+    "int16": CodecConfig(width=16),
     "paper": CodecConfig(mult_bits=16),  # 16 rows, 10-bit counts, full-width multiplier
 }
 

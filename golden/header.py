@@ -13,7 +13,7 @@ from .errors import FormatError
 from .table import SymbolTable
 
 MAGIC, VERSION = b"APCK", 1
-_FIXED = struct.Struct("<4s8B3sB")
+_FIXED = struct.Struct("<4s7B3sB")
 _SIGNED = 1  # the only flag: codes are two's complement
 
 _DTYPES = {0: "|u1", 1: "<u2", 2: "<u4", 3: "<u8", 4: "|i1", 5: "<i2", 6: "<i4", 7: "<i8"}
@@ -59,7 +59,7 @@ class Header:
         """Header and table as they are stored."""
         cfg, table = self.config, self.table
         rows = len(table.v_min) if table else 0
-        codec = (cfg.width, cfg.prob_bits, cfg.range_bits, cfg.mult_bits, rows, cfg.block.to_bytes(3, "little"))
+        codec = (cfg.width, cfg.prob_bits, cfg.mult_bits, rows, cfg.block.to_bytes(3, "little"))
         flags = _SIGNED if self.signed else 0
         fixed = _FIXED.pack(MAGIC, VERSION, _DTYPE_CODES[self.dtype.str], flags, *codec, len(self.shape))
         return fixed + b"".join(map(_leb128, self.shape)) + (table_bytes(table) if table else b"")
@@ -72,7 +72,7 @@ def parse(front: bytes) -> tuple[Header, int]:
     """
     if len(front) < _FIXED.size:
         raise FormatError(f"an .apack file has at least {_FIXED.size} bytes, this one {len(front)}")
-    magic, version, code, flags, width, prob_bits, range_bits, mult_bits, rows, block, ndim = _FIXED.unpack_from(front)
+    magic, version, code, flags, width, prob_bits, mult_bits, rows, block, ndim = _FIXED.unpack_from(front)
     if magic != MAGIC:
         raise FormatError(f"an .apack file starts with {MAGIC!r}, not {magic!r}")
     _require(version == VERSION, "version", f"{VERSION}", version)
@@ -81,7 +81,7 @@ def parse(front: bytes) -> tuple[Header, int]:
     _require(rows <= 64, "number of rows", "in 0..64", rows)
     _require(ndim <= 32, "number of dimensions", "in 0..32", ndim)
     try:
-        config = CodecConfig(width, max(rows, 2), prob_bits, range_bits, mult_bits, int.from_bytes(block, "little"))
+        config = CodecConfig(width, max(rows, 2), prob_bits, mult_bits, int.from_bytes(block, "little"))
     except ValueError as error:
         raise FormatError(f"header: {error}") from None
     dtype = np.dtype(_DTYPES[code])

@@ -9,7 +9,7 @@ import numpy as np
 
 from .bits import BitSums, BitWindows, group_size, join, part, running_ends
 from .errors import UncodableError
-from .recurrence import RangeDecoder, RangeEncoder, decoder_rows, longest_shift, upper_limits
+from .recurrence import RangeDecoder, RangeEncoder, decoder_rows, longest_shift
 from .table import SymbolTable
 
 # Values in a chunk: its arrays should stay in the second-level cache, yet be long enough for numpy.
@@ -40,12 +40,12 @@ def encode_lanes(table: SymbolTable, codes: np.ndarray, starts: np.ndarray, coun
     for first, steps, n, whole in _chunks(counts, max(symbol_group, offset_group)):
         index = np.empty((steps, n), np.int64)
         _fetch(codes, starts[:n] + first, counts[:n] - first, whole, index, cfg.values)
-        lower, upper = limits.take(index, axis=1, mode="clip")
+        lower, sizes = limits.take(index, axis=1, mode="clip")
         entries = fields.take(index, mode="clip")
-        encoder.steps(lower, upper)
+        encoder.steps(lower, sizes)
         shifts = np.empty((steps + 1, n), np.uint32)
         shifts[0] = shift[:n]  # a piece of the code lies behind the one before by the shift of the value before
-        encoder.shifts(upper, shifts[1:])
+        encoder.shifts(sizes, shifts[1:])
         shift[:n] = shifts[steps]
         pieces = lower.astype(np.int32).view(np.uint32)
         for left in range(0, n, TILE):
@@ -71,13 +71,14 @@ def expected_bits(table: SymbolTable) -> tuple[float, float]:
 
 
 def _encoder_tables(table: SymbolTable, real: type) -> tuple[np.ndarray, np.ndarray]:
-    """By code, and at the end for no value at all: limits of its row over ``2**P``; offset, and offset length << 16."""
+    """By code, and at the end for no value at all: ``c`` and count of its row over ``2**P``; offset, and offset length << 16."""
     cfg, rows = table.config, table.row_of_value
-    used = np.array(table.counts)[rows] > 0
+    counts = np.array(table.counts)[rows]
+    used = counts > 0
     limits = np.zeros((2, cfg.values + 1), real)
     limits[0, :-1] = np.where(used, np.array(table.cumulative)[rows] / cfg.total, 0)
-    limits[1, :-1] = np.where(used, upper_limits(table)[rows] / cfg.total, 2)
-    limits[1, -1] = 2
+    limits[1, :-1] = np.where(used, counts / cfg.total, 1)
+    limits[1, -1] = 1
     fields = np.zeros(cfg.values + 1, np.uint32)
     lengths = np.where(used, np.array(table.offset_bits)[rows], _NO_CODE)
     fields[:-1] = lengths << 16 | np.arange(cfg.values) - np.array(table.v_min)[rows]
@@ -132,7 +133,9 @@ def decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
     ends = {-1 - int(c): slice(a, b) for c, a, b in zip(falling, first_lanes, [*first_lanes[1:], lanes], strict=True)}
     for first, steps, n, whole in _chunks(counts, group):
         entries, inside = np.empty((steps, n), np.uint32), min(steps, longest - first)
-        decoder.steps(first, fields, entries[:inside], ends)
+        # Behind its end, or in a damaged stream, a lane's numbers can grow beyond all bounds; nobody looks at them.
+        with np.errstate(all="ignore"):
+            decoder.steps(first, fields, entries[:inside], ends)
         entries[inside:] = 0
         if whole < n:
             entries[:, whole:][np.arange(steps)[:, None] >= counts[whole:n] - first] = 0

@@ -1,13 +1,11 @@
 """The two recurrences of the coder, stepped over many independent streams ("lanes") at once.
 
 Everything else in the codec is feed-forward and happens elsewhere, on whole chunks. Both recurrences run in
-floating point, where three things are free that integers have to pay for: normalizing (overwrite the
-exponent), leading zeros (read the exponent) and the scale shift s of either sign (counts are stored as
-``c / 2**P``, and ``(t*c) >> s`` is ``floor(T * c/2**P)`` with T = ``range`` without its low R-M bits).
-It is exact because no product has more than M+P significant bits and no other number more than R, or
-R + :attr:`RangeDecoder.fraction` in the decoder.
+floating point, where two things are free that integers have to pay for: normalizing (overwrite the exponent) and
+leading zeros (read the exponent). T stands for ``t * 2**P``, so that a row begins at ``T * c / 2**P``. It is exact:
+no product has more than R = M+P significant bits, and ``dif`` has room behind its R bits for bits of the stream.
 
-Neither recurrence knows of tables: they take the interval limits of each value (encoder) or a look-up array
+Neither recurrence knows of tables: they take ``c`` and count of each value (encoder) or a look-up array
 (decoder), so lanes could as well belong to different tables.
 """
 
@@ -45,23 +43,22 @@ class _Format:
 _SINGLE, _DOUBLE = _Format(np.float32, np.int32, 23, 127), _Format(np.float64, np.int64, 52, 1023)
 
 
-def upper_limits(table: SymbolTable) -> np.ndarray:
-    """c[i+1] of every row, but ``2**(P+1)`` for the last one with a count: int64, shape ``(rows,)``.
-
-    At that limit ``T * c/2**P`` exceeds ``range``, so ``min(.., range)`` hands the row what truncation left.
-    """
-    upper = np.array(table.cumulative[1:])
-    upper[upper == table.config.total] *= 2
-    return upper
-
-
 def longest_shift(table: SymbolTable) -> int:
-    """Most bits one value can shift out: a row with count k keeps ``range >= k * 2**(R-1-P)`` before normalizing."""
+    """Most bits one value can shift out: a row with count k has the size ``t * k >= 2**(M-1) * k``."""
     return table.config.prob_bits + 1 - min(c for c in table.counts if c).bit_length()
 
 
+class _Sizes:
+    """T of many streams: floating-point numbers of M significant bits, from ``2**(R-1)`` on and below ``2**R``."""
+
+    def __init__(self, config: CodecConfig, f: _Format, lanes: int):
+        self.values = np.full(lanes, (2**config.mult_bits - 1) * config.total, f.real)
+        # What the size of a part keeps when it becomes T, and the exponent it gets.
+        self.kept, self.top = f.top_bits(config.mult_bits) & f.fraction_mask(), f.power(config.range_bits - 1)
+
+
 class RangeEncoder:
-    """``range`` of many encoders, one step per row of :meth:`steps`.
+    """T of many encoders, one step per row of :meth:`steps`.
 
     Members
     -------
@@ -69,35 +66,23 @@ class RangeEncoder:
     """
 
     def __init__(self, config: CodecConfig, lanes: int):
-        f = self._format = _SINGLE if config.mult_bits + config.prob_bits <= 24 else _DOUBLE
-        self.real, self.config = f.real, config
-        self._range = np.full(lanes, 2**config.range_bits - 1, f.real)
-        self._truncated = np.empty(lanes, f.real)
+        f = self._format = _SINGLE if config.range_bits <= 24 else _DOUBLE
+        self.real, self.config, self._sizes = f.real, config, _Sizes(config, f, lanes)
 
-    def steps(self, lower: np.ndarray, upper: np.ndarray):
-        """Step through rows of limits ``c/2**P`` (:attr:`real`, shape ``(steps, n)``, the first n lanes), in place.
+    def steps(self, lower: np.ndarray, sizes: np.ndarray):
+        """Step through rows of limits over ``2**P`` (:attr:`real`, shape ``(steps, n)``, the first n lanes), in place.
 
-        ``lower`` becomes a, the lower end of the values' intervals; ``upper`` becomes their size b - a, not normalized.
-        A value with the limits 0 and 2 changes nothing.
+        ``lower`` is ``c`` of each value and becomes a, where its part of the interval begins; ``sizes`` is its count and
+        becomes the part's size, not normalized. A value with the limits 0 and 1 changes nothing.
         """
-        f, cfg, n = self._format, self.config, lower.shape[1]
-        bits = self._range[:n].view(f.integer)
-        rng, truncated = self._range[:n], self._truncated[:n]
-        truncated_bits = truncated.view(f.integer)
-        keep, fraction, top = f.top_bits(cfg.mult_bits), f.fraction_mask(), f.power(cfg.range_bits - 1)
-        bit_and, bit_or, multiply, floor = np.bitwise_and, np.bitwise_or, np.multiply, np.floor
-        minimum, subtract, rounds = np.minimum, np.subtract, cfg.scale_shift > 0
-        for a, b, size_bits in zip(lower, upper, upper.view(f.integer), strict=True):
-            bit_and(bits, keep, truncated_bits)
-            multiply(truncated, a, a)
-            multiply(truncated, b, b)
-            if rounds:
-                floor(a, a)
-                floor(b, b)
-            minimum(b, rng, out=b)
-            subtract(b, a, b)
-            bit_and(size_bits, fraction, bits)
-            bit_or(bits, top, bits)
+        t, kept, top = self._sizes.values[: lower.shape[1]], self._sizes.kept, self._sizes.top
+        t_bits = t.view(self._format.integer)
+        bit_and, bit_or, multiply = np.bitwise_and, np.bitwise_or, np.multiply
+        for a, size, size_bits in zip(lower, sizes, sizes.view(self._format.integer), strict=True):
+            multiply(t, a, a)
+            multiply(t, size, size)
+            bit_and(size_bits, kept, t_bits)
+            bit_or(t_bits, top, t_bits)
 
     def shifts(self, sizes: np.ndarray, out: np.ndarray):
         """The shifts d that normalize ``sizes`` (as :meth:`steps` leaves them), into ``out`` (uint32)."""
@@ -110,7 +95,7 @@ class RangeEncoder:
 def decoder_rows(table: SymbolTable) -> np.ndarray:
     """Row found for each quotient q of the decoder's search, the last used one with ``c[i] <= q``: ``(2**(P+1),)``.
 
-    The quotient can exceed ``2**P`` by what truncation left over, and the last entry is for one just below 0.
+    The last entry is for a q just below 0. Others from ``2**P`` on are met in damaged streams only.
     """
     used = np.flatnonzero(table.counts)
     rows = np.full(2 * table.config.total, used[-1])
@@ -120,7 +105,7 @@ def decoder_rows(table: SymbolTable) -> np.ndarray:
 
 
 class RangeDecoder:
-    """``range`` and ``dif`` of many decoders, one step per value.
+    """T and ``dif`` of many decoders, one step per value.
 
     Members
     -------
@@ -131,20 +116,15 @@ class RangeDecoder:
         cfg = self._config = table.config
         R, lanes, growth, rows = cfg.range_bits, len(windows.starts), longest_shift(table), decoder_rows(table)
         self._windows = windows
-        self._limits = np.stack((np.array(table.cumulative)[rows], upper_limits(table)[rows])) / cfg.total
+        self._limits = np.stack((np.array(table.cumulative)[rows], np.array(table.counts)[rows])) / cfg.total
         # Behind the binary point of `dif` there is room for the bits of the stream that so many steps can shift in.
         self._refill_steps = min(min(_DOUBLE.fraction + 1 - R, windows.WIDTH) // max(growth, 1), 16)
         self._ahead = self._refill_steps * growth
-        self._range = np.full(lanes, 2**R - 1, np.float64)
-        first = windows.at(windows.starts) >> np.uint64(64 - R)
-        # `dif` must start below `range`; no encoder writes such a stream. All ones from there on keep the last row
-        # coming, which is what unbounded integers would do as well.
-        self._invalid = np.flatnonzero(first == 2**R - 1)
-        first[self._invalid] -= np.uint64(1)
-        self._dif = first.astype(np.float64)
+        self._sizes = _Sizes(cfg, _DOUBLE, lanes)
+        self._dif = (windows.at(windows.starts) >> np.uint64(64 - R)).astype(np.float64)
         self._positions = windows.starts + R
         self.ended = self._positions.copy()
-        self._memory = np.empty((6, lanes))
+        self._memory = np.empty((5, lanes))
 
     def steps(self, first: int, fields: np.ndarray, out: np.ndarray, ends: dict[int, slice]):
         """Decode one value per row of ``out``, of the first n lanes: shape ``(steps, n)``.
@@ -153,21 +133,19 @@ class RangeDecoder:
         ``first``: number of the first step; ``ends``: by number of a step, the lanes whose last it is.
         """
         f, cfg, n = _DOUBLE, self._config, out.shape[1]
-        P, R = cfg.prob_bits, cfg.range_bits
-        rng, dif = self._range[:n], self._dif[:n]
-        truncated, quotient, shift, shifts = self._memory[:4, :n]
+        P, kept, top = cfg.prob_bits, self._sizes.kept, self._sizes.top
+        t, dif = self._sizes.values[:n], self._dif[:n]
+        quotient, shift, shifts = self._memory[:3, :n]
         shift, shifts = shift.view(np.int64), shifts.view(np.int64)
-        limits = self._memory[4:].reshape(-1)[: 2 * n].reshape(2, n)
+        limits = self._memory[3:].reshape(-1)[: 2 * n].reshape(2, n)
         a, size = limits
-        rng_bits, dif_bits, size_bits = rng.view(np.int64), dif.view(np.int64), size.view(np.int64)
-        truncated_bits, found = truncated.view(np.int64), quotient.view(np.int64)
-        keep, fraction, top = f.top_bits(cfg.mult_bits), f.fraction_mask(), f.power(R - 1)
-        # (dif+1)*2**P - 1/2 over T is never an integer: its floor is the last count c with floor(T*c/2**P) <= dif.
-        # Adding 2**(52-P), less half a unit of the last place, rounds to that floor in the low bits.
-        almost_one, unit = np.array(1 - 2.0 ** -(P + 1)), np.array(2.0 ** (f.fraction - P) - 2.0 ** -(P + 1))
-        mask = np.array(2 * cfg.total - 1)
+        t_bits, dif_bits, size_bits, found = (x.view(np.int64) for x in (t, dif, size, quotient))
+        # (dif + 1/2) / t is never an integer, so that 1/2 less, rounded, is its floor. Over T instead of t it is a count
+        # over 2**P, and adding 2**(52-P) rounds that to a whole count, in the low bits.
+        half, unit = np.array(0.5), np.array(2.0 ** (f.fraction - P) - 2.0 ** -(P + 1))
+        mask, exponent = np.array(2 * cfg.total - 1), ~f.fraction_mask()
         bit_and, bit_or, add, subtract, multiply = np.bitwise_and, np.bitwise_or, np.add, np.subtract, np.multiply
-        divide, floor, minimum, rounds = np.divide, np.floor, np.minimum, cfg.scale_shift > 0
+        divide, floor = np.divide, np.floor
         take_limits, take_fields, until_refill = self._limits.take, fields.take, 0
         for number, entry in enumerate(out, first):
             fresh = not until_refill
@@ -175,24 +153,19 @@ class RangeDecoder:
                 self._refill(n)
                 until_refill = self._refill_steps
             until_refill -= 1
-            bit_and(rng_bits, keep, truncated_bits)
             floor(dif, quotient)
-            add(quotient, almost_one, quotient)
-            divide(quotient, truncated, quotient)
+            add(quotient, half, quotient)
+            divide(quotient, t, quotient)
             add(quotient, unit, quotient)
             bit_and(found, mask, found)
             take_limits(found, 1, limits, "clip")
             take_fields(found, 0, entry, "clip")
-            multiply(truncated, a, a)
-            multiply(truncated, size, size)
-            if rounds:
-                floor(limits, limits)
-            minimum(size, rng, out=size)
+            multiply(t, limits, limits)
             subtract(dif, a, dif)
-            subtract(size, a, size)
-            bit_and(size_bits, fraction, rng_bits)
-            bit_or(rng_bits, top, rng_bits)
-            subtract(rng_bits, size_bits, shift)
+            bit_and(size_bits, kept, t_bits)
+            bit_or(t_bits, top, t_bits)
+            bit_and(size_bits, exponent, shift)
+            subtract(top, shift, shift)
             add(dif_bits, shift, dif_bits)  # a zero becomes something far below any bit of the stream
             if fresh:
                 shift, shifts = shifts, shift
@@ -210,8 +183,6 @@ class RangeDecoder:
     def _refill(self, n: int):
         """Put the bits of the stream that follow ``dif`` behind its binary point."""
         bits = self._windows.at(self._positions[:n])
-        if len(self._invalid):
-            bits[self._invalid[self._invalid < n]] = ~np.uint64(0)
         bits >>= np.uint64(64 - self._ahead)
         one = 2.0 ** (_DOUBLE.fraction - self._ahead)  # a number whose fraction field ends at the last bit wanted
         bits |= np.array(one).view(np.uint64)

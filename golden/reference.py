@@ -11,20 +11,16 @@ from .errors import FormatError, UncodableError
 from .table import SymbolTable
 
 
-def bounds(table: SymbolTable, rng: int, row: int) -> tuple[int, int]:
-    """The part a..b-1 of the interval 0..rng-1 that belongs to ``row``.
+def narrow(table: SymbolTable, t: int, row: int) -> tuple[int, int, int]:
+    """Take ``row``'s part of the interval whose size is ``t * 2**P``, ``2**(M-1) <= t < 2**M``.
 
-    The multiplier sees only the top M bits of ``rng``; the last row that has a count takes what the
-    truncation leaves over.
+    Returns where the part begins, a; by how many bits it must be shifted to fill R = M + P bits again, d; and
+    the top M bits of its size after that, the next t. What lies below those bits is given up.
     """
-    cfg, c = table.config, table.cumulative
-    t = rng >> (cfg.range_bits - cfg.mult_bits)
-
-    def scaled(count: int) -> int:
-        s = cfg.scale_shift
-        return t * count >> s if s >= 0 else t * count << -s
-
-    return scaled(c[row]), rng if c[row + 1] == cfg.total else scaled(c[row + 1])
+    cfg = table.config
+    size = t * table.counts[row]
+    d = cfg.range_bits - size.bit_length()
+    return t * table.cumulative[row], d, size << d >> cfg.prob_bits
 
 
 def encode_block(table: SymbolTable, values: Sequence[int]) -> tuple[bytes, bytes]:
@@ -32,20 +28,19 @@ def encode_block(table: SymbolTable, values: Sequence[int]) -> tuple[bytes, byte
 
     Raises UncodableError for a value whose row has count zero.
     """
-    R = table.config.range_bits
-    low, rng, shifted = 0, (1 << R) - 1, 0
+    cfg = table.config
+    low, t, shifted = 0, (1 << cfg.mult_bits) - 1, 0
     offsets, offset_len = 0, 0
     for v in values:
         row = int(table.row_of_value[v])
         if table.counts[row] == 0:
             raise UncodableError(f"value {v} falls into row {row}, whose probability count is 0")
-        a, b = bounds(table, rng, row)
-        d = R - (b - a).bit_length()
-        low, rng, shifted = (low + a) << d, (b - a) << d, shifted + d
+        a, d, t = narrow(table, t, row)
+        low, shifted = (low + a) << d, shifted + d
         offsets = offsets << table.offset_bits[row] | (v - table.v_min[row])
         offset_len += table.offset_bits[row]
-    # A multiple of half the register's span lies inside the final interval: one bit is enough to name it.
-    half = 1 << (R - 1)
+    # The interval is at least half of what R bits can say, so a multiple of that half lies in it: one bit names it.
+    half = 1 << (cfg.range_bits - 1)
     code = (low + half - 1) // half
     return _to_bytes(code, shifted + 1), _to_bytes(offsets, offset_len)
 
@@ -55,22 +50,29 @@ def decode_block(table: SymbolTable, symbols: bytes, offsets: bytes, count: int)
 
     Raises FormatError if a stream is shorter or longer than those values need.
     """
-    R, total, c = table.config.range_bits, table.config.total, table.cumulative
+    cfg = table.config
     code, offset_bits = _Bits(symbols), _Bits(offsets)
-    rng, dif = (1 << R) - 1, code.take(R)
-    used, values = 0, []
+    t, dif = (1 << cfg.mult_bits) - 1, code.take(cfg.range_bits)
+    shifted, values = 0, []
     for _ in range(count):
-        row = max(i for i in range(len(table.v_min)) if c[i] < total and bounds(table, rng, i)[0] <= dif)
-        a, b = bounds(table, rng, row)
-        d = R - (b - a).bit_length()
-        rng, dif, used = (b - a) << d, (dif - a) << d | code.take(d), used + d
-        values.append(table.v_min[row] + offset_bits.take(table.offset_bits[row]))
-    if len(symbols) != used // 8 + 1:
-        raise FormatError(f"symbol stream: {count} values need {used // 8 + 1} bytes, there are {len(symbols)}")
+        row = find_row(table, t, dif)
+        a, d, t = narrow(table, t, row)
+        # `dif` stays below t * 2**P. Only in a stream that no encoder wrote can it have a bit to lose here.
+        dif = ((dif - a) << d | code.take(d)) % (1 << cfg.range_bits)
+        shifted += d
+        values.append((table.v_min[row] + offset_bits.take(table.offset_bits[row])) % cfg.values)
+    needed = shifted // 8 + 1
+    if len(symbols) != needed:
+        raise FormatError(f"symbol stream: {count} values need {needed} bytes, there are {len(symbols)}")
     needed = (offset_bits.position + 7) // 8
     if len(offsets) != needed:
         raise FormatError(f"offset stream: {count} values need {needed} bytes, there are {len(offsets)}")
     return values
+
+
+def find_row(table: SymbolTable, t: int, dif: int) -> int:
+    """The row that ``dif`` lies in: the last one with a count that begins at or below it."""
+    return max(i for i, count in enumerate(table.counts) if count and t * table.cumulative[i] <= dif)
 
 
 def _to_bytes(bits: int, length: int) -> bytes:

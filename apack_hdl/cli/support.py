@@ -89,8 +89,7 @@ def config_options(command):
                      help="Bits of a value, 2..16.  [default: the tensor's, or the preset's]"),
         click.option("--rows", type=int, metavar="N", help="Rows of the table, 2..64."),
         click.option("--prob-bits", type=int, metavar="P", help="Probability counts add up to 2^P."),
-        click.option("--range-bits", type=int, metavar="R", help="Bits of the range register, P+1..24."),
-        click.option("--mult-bits", type=int, metavar="M", help="Bits of range that are multiplied, 2..R."),
+        click.option("--mult-bits", type=int, metavar="M", help="Bits of the interval size that is multiplied, 2..16."),
         click.option("--block", type=int, metavar="VALUES", help="Values per block."),
     ]
     for option in reversed(options):
@@ -98,7 +97,7 @@ def config_options(command):
     return command
 
 
-CONFIG_FIELDS = ("width", "rows", "prob_bits", "range_bits", "mult_bits", "block")
+CONFIG_FIELDS = ("width", "rows", "prob_bits", "mult_bits", "block")
 
 
 def make_config(options: dict, dtype: np.dtype | None = None) -> CodecConfig:

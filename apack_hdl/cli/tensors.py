@@ -173,7 +173,7 @@ def compress_command(tensor, output, table_path, method, json_out, **options):
 
 def refuse_parameters(options: dict) -> None:
     """Parameters besides ``--bits`` and ``--block`` come from the table where one is given."""
-    given = [name for name in ("rows", "prob_bits", "range_bits", "mult_bits") if options[name] is not None]
+    given = [name for name in ("rows", "prob_bits", "mult_bits") if options[name] is not None]
     if given:
         raise click.ClickException(f"--{given[0].replace('_', '-')}: not together with --table, which has its own")
 
@@ -241,7 +241,7 @@ def render_info(source: str, info: dict) -> None:
     grid.add_row("tensor", f"{np.dtype(info['dtype'])} {tuple(info['shape'])}, {info['values']:,} values")
     grid.add_row("coded as", f"{config['width']} bits, {sign}")
     grid.add_row("rows", str(info["rows"] or "no table"))
-    grid.add_row("P, R, M", ", ".join(str(config[k]) for k in ("prob_bits", "range_bits", "mult_bits")))
+    grid.add_row("P, M", ", ".join(str(config[k]) for k in ("prob_bits", "mult_bits")))
     grid.add_row("blocks", f"{info['blocks']:,} of {config['block']:,} values, {info['raw_blocks']:,} raw")
     for part in ("header", "table", "directory", "symbol", "offset", "raw_block"):
         grid.add_row(f"{part.replace('_', ' ')} bytes", f"{info[f'{part}_bytes']:,}")
