@@ -71,7 +71,10 @@ def expected_bits(table: SymbolTable) -> tuple[float, float]:
 
 
 def _encoder_tables(table: SymbolTable, real: type) -> tuple[np.ndarray, np.ndarray]:
-    """By code, and at the end for no value at all: ``c`` and count of its row over ``2**P``; offset, and offset length << 16."""
+    """By code, and at the end for no value at all.
+
+    Returns ``c`` and count of its row over ``2**P``; its offset, with the offset length << 16.
+    """
     cfg, rows = table.config, table.row_of_value
     counts = np.array(table.counts)[rows]
     used = counts > 0

@@ -72,8 +72,8 @@ class RangeEncoder:
     def steps(self, lower: np.ndarray, sizes: np.ndarray):
         """Step through rows of limits over ``2**P`` (:attr:`real`, shape ``(steps, n)``, the first n lanes), in place.
 
-        ``lower`` is ``c`` of each value and becomes a, where its part of the interval begins; ``sizes`` is its count and
-        becomes the part's size, not normalized. A value with the limits 0 and 1 changes nothing.
+        ``lower`` is ``c`` of each value and becomes a, where its part of the interval begins; ``sizes`` is its count
+        and becomes the part's size, not normalized. A value with the limits 0 and 1 changes nothing.
         """
         t, kept, top = self._sizes.values[: lower.shape[1]], self._sizes.kept, self._sizes.top
         t_bits = t.view(self._format.integer)
@@ -140,8 +140,8 @@ class RangeDecoder:
         limits = self._memory[3:].reshape(-1)[: 2 * n].reshape(2, n)
         a, size = limits
         t_bits, dif_bits, size_bits, found = (x.view(np.int64) for x in (t, dif, size, quotient))
-        # (dif + 1/2) / t is never an integer, so that 1/2 less, rounded, is its floor. Over T instead of t it is a count
-        # over 2**P, and adding 2**(52-P) rounds that to a whole count, in the low bits.
+        # (dif + 1/2) / t is never an integer, so that 1/2 less, rounded, is its floor. Over T instead of t it is a
+        # count over 2**P, and adding 2**(52-P) rounds that to a whole count, in the low bits.
         half, unit = np.array(0.5), np.array(2.0 ** (f.fraction - P) - 2.0 ** -(P + 1))
         mask, exponent = np.array(2 * cfg.total - 1), ~f.fraction_mask()
         bit_and, bit_or, add, subtract, multiply = np.bitwise_and, np.bitwise_or, np.add, np.subtract, np.multiply
