@@ -3,8 +3,6 @@
 import click
 from rich.table import Table
 
-from golden import bench as golden_bench
-
 from .support import json_option, out, progress_bar, show
 
 
@@ -21,6 +19,8 @@ def bench(size_mb, repeat, seed, json_out):
     Example:
       apack bench --size 16 --json bench.json
     """
+    from golden import bench as golden_bench  # here, because it looks for the packages it compares with
+
     with progress_bar() as bar:
         task = bar.add_task("measuring", total=None)
         results = golden_bench.run(size_mb=size_mb, seed=seed, repeat=repeat,
