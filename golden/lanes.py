@@ -9,11 +9,14 @@ import numpy as np
 
 from .bits import BitSums, BitWindows, group_size, join, part, running_ends
 from .errors import UncodableError
-from .recurrence import RangeDecoder, RangeEncoder, decoder_rows, longest_shift
+from .recurrence import RangeDecoder, RangeEncoder, longest_shift
 from .table import SymbolTable
 
 # Values in a chunk: its arrays should stay in the second-level cache, yet be long enough for numpy.
 CHUNK_VALUES = 1 << 17
+# Codes are fetched so many bytes of each lane at a time: whole cache lines, but not a power of two of them, or
+# the rows would compete for few sets of the cache.
+SPAN_BYTES = 192
 # The feed-forward part takes so many lanes at a time: the ends of their streams must stay in that cache, too.
 TILE = 2048
 # Offset length of a value without a code: more than any group of true lengths has.
@@ -36,18 +39,17 @@ def encode_lanes(table: SymbolTable, codes: np.ndarray, starts: np.ndarray, coun
     limits, fields = _encoder_tables(table, encoder.real)
     symbols, offsets = (BitSums(len(counts), int(bits * counts[0])) for bits in expected_bits(table))
     symbols.skip(cfg.range_bits)
-    shift = np.zeros(len(counts), np.uint32)
+    reader, shift = _Reader(codes, starts, counts, cfg.values), np.zeros(len(counts), np.uint32)
     for first, steps, n, whole in _chunks(counts, max(symbol_group, offset_group)):
-        index = np.empty((steps, n), np.int64)
-        _fetch(codes, starts[:n] + first, counts[:n] - first, whole, index, cfg.values)
-        lower, sizes = limits.take(index, axis=1, mode="clip")
+        index = reader.read(first, steps, n, whole)
+        pieces, sizes = limits.take(index, axis=1, mode="clip")
         entries = fields.take(index, mode="clip")
-        encoder.steps(lower, sizes)
+        pieces *= encoder.steps(sizes)
+        pieces = pieces.astype(np.int32).view(np.uint32)
         shifts = np.empty((steps + 1, n), np.uint32)
         shifts[0] = shift[:n]  # a piece of the code lies behind the one before by the shift of the value before
         encoder.shifts(sizes, shifts[1:])
         shift[:n] = shifts[steps]
-        pieces = lower.astype(np.int32).view(np.uint32)
         for left in range(0, n, TILE):
             tile = slice(left, min(left + TILE, n))
             symbols.add(*join(pieces[:, tile], shifts[:steps, tile], symbol_group), left)
@@ -73,15 +75,15 @@ def expected_bits(table: SymbolTable) -> tuple[float, float]:
 def _encoder_tables(table: SymbolTable, real: type) -> tuple[np.ndarray, np.ndarray]:
     """By code, and at the end for no value at all.
 
-    Returns ``c`` and count of its row over ``2**P``; its offset, with the offset length << 16.
+    Returns ``c`` and count of its row; its offset, with the offset length << 16.
     """
     cfg, rows = table.config, table.row_of_value
     counts = np.array(table.counts)[rows]
     used = counts > 0
     limits = np.zeros((2, cfg.values + 1), real)
-    limits[0, :-1] = np.where(used, np.array(table.cumulative)[rows] / cfg.total, 0)
-    limits[1, :-1] = np.where(used, counts / cfg.total, 1)
-    limits[1, -1] = 1
+    limits[0, :-1] = np.where(used, np.array(table.cumulative)[rows], 0)
+    limits[1] = cfg.total
+    limits[1, :-1][used] = counts[used]
     fields = np.zeros(cfg.values + 1, np.uint32)
     lengths = np.where(used, np.array(table.offset_bits)[rows], _NO_CODE)
     fields[:-1] = lengths << 16 | np.arange(cfg.values) - np.array(table.v_min)[rows]
@@ -103,17 +105,39 @@ def _chunks(counts: np.ndarray, multiple: int) -> Iterator[tuple[int, int, int, 
         first += steps
 
 
-def _fetch(codes, starts, left, whole, index, nothing):
-    """Copy the next values of each lane into ``index`` (int64, ``(steps, lanes)``); where it has ended: ``nothing``."""
-    steps = len(index)
-    if whole:
-        codes.take(starts[:whole], mode="clip")  # fetches the lanes' cache lines: many at once, unlike the next lines
-        windows = np.ndarray((len(codes) - steps + 1, steps), codes.dtype, codes, strides=codes.strides * 2)
-        index[:, :whole] = windows[starts[:whole]].T
-    if whole < len(starts):
-        step, rest = np.arange(steps)[:, None], index[:, whole:]
-        rest[:] = codes.take(starts[whole:] + step, mode="clip")
-        rest[step >= left[whole:]] = nothing
+class _Reader:
+    """The codes of all lanes, step by step."""
+
+    def __init__(self, codes, starts, counts, nothing):
+        self._codes, self._starts, self._counts, self._nothing = codes, starts, counts, nothing
+        self._first = self._end = 0
+
+    def read(self, first: int, steps: int, lanes: int, whole: int) -> np.ndarray:
+        """The next codes of the first ``lanes`` lanes: int64, ``(steps, lanes)``; ``nothing`` where a lane has ended.
+
+        ``whole``: so many lanes have not.
+        """
+        if first + steps > self._end:
+            span = min(SPAN_BYTES // self._codes.itemsize, int(self._counts[0]) - first)
+            self._fetch(first, max(steps, span), lanes)
+        index = np.empty((steps, lanes), np.int64)
+        index[:] = self._rows[:lanes, first - self._first : first - self._first + steps].T
+        if whole < lanes:
+            index[:, whole:][np.arange(first, first + steps)[:, None] >= self._counts[whole:lanes]] = self._nothing
+        return index
+
+    def _fetch(self, first: int, steps: int, lanes: int):
+        """Copy the codes from step ``first`` on into rows that lie close together; anything behind a lane's end."""
+        codes, starts = self._codes, self._starts[:lanes] + first
+        self._first, self._end = first, first + steps
+        inside = starts <= len(codes) - steps
+        windows = np.ndarray((max(len(codes) - steps + 1, 0), steps), codes.dtype, codes, strides=codes.strides * 2)
+        if inside.all():
+            self._rows = windows[starts]
+        else:
+            self._rows = np.empty((lanes, steps), codes.dtype)
+            self._rows[inside] = windows[starts[inside]]
+            self._rows[~inside] = codes.take(starts[~inside, None] + np.arange(steps), mode="clip")
 
 
 def decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
@@ -129,16 +153,13 @@ def decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
     symbols = BitWindows(data, starts, symbol_bytes)
     offsets = BitWindows(data, starts + symbol_bytes, offset_bytes)
     decoder, at = RangeDecoder(table, symbols), offsets.starts.copy()
-    rows = decoder_rows(table)
-    fields = (np.array(table.offset_bits)[rows] << 16 | np.array(table.v_min)[rows]).astype(np.uint32)
+    fields = (np.array(table.offset_bits) << 16 | np.array(table.v_min)).astype(np.uint32)[decoder.rows]
     codes = np.empty((lanes, longest), code_type(cfg.width))
     falling, first_lanes = np.unique(-counts, return_index=True)
     ends = {-1 - int(c): slice(a, b) for c, a, b in zip(falling, first_lanes, [*first_lanes[1:], lanes], strict=True)}
     for first, steps, n, whole in _chunks(counts, group):
         entries, inside = np.empty((steps, n), np.uint32), min(steps, longest - first)
-        # Behind its end, or in a damaged stream, a lane's numbers can grow beyond all bounds; nobody looks at them.
-        with np.errstate(all="ignore"):
-            decoder.steps(first, fields, entries[:inside], ends)
+        decoder.steps(first, fields, entries[:inside], ends)
         entries[inside:] = 0
         if whole < n:
             entries[:, whole:][np.arange(steps)[:, None] >= counts[whole:n] - first] = 0

@@ -2,11 +2,11 @@
 
 Everything else in the codec is feed-forward and happens elsewhere, on whole chunks. Both recurrences run in
 floating point, where two things are free that integers have to pay for: normalizing (overwrite the exponent) and
-leading zeros (read the exponent). T stands for ``t * 2**P``, so that a row begins at ``T * c / 2**P``. It is exact:
-no product has more than R = M+P significant bits, and ``dif`` has room behind its R bits for bits of the stream.
+leading zeros (read the exponent). It is exact: no product has more than R = M+P significant bits, and ``dif`` has
+room behind its R bits for bits of the stream.
 
-Neither recurrence knows of tables: they take ``c`` and count of each value (encoder) or a look-up array
-(decoder), so lanes could as well belong to different tables.
+Neither recurrence knows of tables: they take the count of each value (encoder) or look-up arrays (decoder), so lanes
+could as well belong to different tables.
 """
 
 from dataclasses import dataclass
@@ -31,10 +31,6 @@ class _Format:
         """The number ``2**exponent``."""
         return np.array((exponent + self.bias) << self.fraction, self.integer)
 
-    def fraction_mask(self) -> np.ndarray:
-        """All but sign and exponent."""
-        return np.array((1 << self.fraction) - 1, self.integer)
-
     def top_bits(self, count: int) -> np.ndarray:
         """Sign, exponent and the ``count`` most significant bits, the implied one included."""
         return np.array(-1 << (self.fraction + 1 - count), self.integer)
@@ -48,146 +44,124 @@ def longest_shift(table: SymbolTable) -> int:
     return table.config.prob_bits + 1 - min(c for c in table.counts if c).bit_length()
 
 
-class _Sizes:
-    """T of many streams: floating-point numbers of M significant bits, from ``2**(R-1)`` on and below ``2**R``."""
-
-    def __init__(self, config: CodecConfig, f: _Format, lanes: int):
-        self.values = np.full(lanes, (2**config.mult_bits - 1) * config.total, f.real)
-        # What the size of a part keeps when it becomes T, and the exponent it gets.
-        self.kept, self.top = f.top_bits(config.mult_bits) & f.fraction_mask(), f.power(config.range_bits - 1)
-
-
 class RangeEncoder:
-    """T of many encoders, one step per row of :meth:`steps`.
+    """t of many encoders, one step per value.
 
     Members
     -------
-    real : dtype of the limits: float32 where products fit its 24 significant bits, else float64.
+    real : dtype of counts: float32 where products fit its 24 significant bits, else float64.
     """
 
     def __init__(self, config: CodecConfig, lanes: int):
         f = self._format = _SINGLE if config.range_bits <= 24 else _DOUBLE
-        self.real, self.config, self._sizes = f.real, config, _Sizes(config, f, lanes)
+        self.real, self._config = f.real, config
+        self._t = np.full(lanes, (1 << config.mult_bits) - 1, f.real)
 
-    def steps(self, lower: np.ndarray, sizes: np.ndarray):
-        """Step through rows of limits over ``2**P`` (:attr:`real`, shape ``(steps, n)``, the first n lanes), in place.
+    def steps(self, sizes: np.ndarray) -> np.ndarray:
+        """Step through rows of counts (:attr:`real`, shape ``(steps, n)``, the first n lanes).
 
-        ``lower`` is ``c`` of each value and becomes a, where its part of the interval begins; ``sizes`` is its count
-        and becomes the part's size, not normalized. A value with the limits 0 and 1 changes nothing.
+        ``sizes`` is changed: the count of each value becomes the size of its part of the interval, not normalized.
+        Returns t before each step, of the same dtype and shape. A value with the count ``2**P`` changes nothing.
         """
-        t, kept, top = self._sizes.values[: lower.shape[1]], self._sizes.kept, self._sizes.top
-        t_bits = t.view(self._format.integer)
+        f, cfg, (steps, n) = self._format, self._config, sizes.shape
+        t = np.empty((steps + 1, n), f.real)
+        t[0] = self._t[:n]
+        kept = f.top_bits(cfg.mult_bits) & ~f.top_bits(1)
+        top = f.power(cfg.mult_bits - 1)
         bit_and, bit_or, multiply = np.bitwise_and, np.bitwise_or, np.multiply
-        for a, size, size_bits in zip(lower, sizes, sizes.view(self._format.integer), strict=True):
-            multiply(t, a, a)
-            multiply(t, size, size)
-            bit_and(size_bits, kept, t_bits)
-            bit_or(t_bits, top, t_bits)
+        rows = zip(t[:-1], sizes, sizes.view(f.integer), t[1:].view(f.integer), strict=True)
+        for now, size, size_bits, next_bits in rows:
+            multiply(now, size, size)
+            bit_and(size_bits, kept, next_bits)
+            bit_or(next_bits, top, next_bits)
+        self._t[:n] = t[steps]
+        return t[:-1]
 
     def shifts(self, sizes: np.ndarray, out: np.ndarray):
-        """The shifts d that normalize ``sizes`` (as :meth:`steps` leaves them), into ``out`` (uint32)."""
-        f = self._format
-        exponents = np.right_shift(sizes.view(f.integer), f.fraction, out=sizes.view(f.integer))
+        """The shifts d that normalize ``sizes`` (as :meth:`steps` leaves them; lost), into ``out`` (uint32)."""
+        f, exponents = self._format, sizes.view(self._format.integer)
+        np.right_shift(exponents, f.fraction, out=exponents)
         np.copyto(out, exponents, casting="unsafe")
-        np.subtract(f.bias + self.config.range_bits - 1, out, out=out)
-
-
-def decoder_rows(table: SymbolTable) -> np.ndarray:
-    """Row found for each quotient q of the decoder's search, the last used one with ``c[i] <= q``: ``(2**(P+1),)``.
-
-    The last entry is for a q just below 0. Others from ``2**P`` on are met in damaged streams only.
-    """
-    used = np.flatnonzero(table.counts)
-    rows = np.full(2 * table.config.total, used[-1])
-    rows[: table.config.total] = np.repeat(np.arange(len(table.counts)), table.counts)
-    rows[-1] = used[0]
-    return rows
+        np.subtract(f.bias + self._config.range_bits - 1, out, out=out)
 
 
 class RangeDecoder:
-    """T and ``dif`` of many decoders, one step per value.
+    """t and ``dif`` of many decoders, one step per value.
 
     Members
     -------
+    rows : row found for each quotient ``dif // t`` below ``2**P``: the one with ``c[i] <= q < c[i+1]``.
     ended : of each lane that has ended, the bit of its stream that would be the next to enter ``dif``: int64.
     """
 
     def __init__(self, table: SymbolTable, windows: BitWindows):
         cfg = self._config = table.config
-        R, lanes, growth, rows = cfg.range_bits, len(windows.starts), longest_shift(table), decoder_rows(table)
-        self._windows = windows
-        self._limits = np.stack((np.array(table.cumulative)[rows], np.array(table.counts)[rows])) / cfg.total
+        lanes, growth = len(windows.starts), longest_shift(table)
+        counts = np.array(table.counts)
+        self.rows = np.repeat(np.arange(len(counts)), counts)
+        self._limits = np.stack((np.array(table.cumulative)[self.rows], counts[self.rows] / cfg.total))
         # Behind the binary point of `dif` there is room for the bits of the stream that so many steps can shift in.
-        self._refill_steps = min(min(_DOUBLE.fraction + 1 - R, windows.WIDTH) // max(growth, 1), 16)
+        # One bit of the fraction field stays free: so `dif / t` just below a whole number is never rounded up to it.
+        spare = min(_DOUBLE.fraction - cfg.range_bits, windows.WIDTH)
+        self._refill_steps = min(spare // max(growth, 1), 16)
         self._ahead = self._refill_steps * growth
-        self._sizes = _Sizes(cfg, _DOUBLE, lanes)
-        self._dif = (windows.at(windows.starts) >> np.uint64(64 - R)).astype(np.float64)
-        self._positions = windows.starts + R
+        self._windows = windows
+        self._t = np.full(lanes, (1 << cfg.mult_bits) - 1, np.float64)
+        self._dif = (windows.at(windows.starts) >> np.uint64(64 - cfg.range_bits)).astype(np.float64)
+        self._positions = windows.starts + cfg.range_bits
         self.ended = self._positions.copy()
-        self._memory = np.empty((5, lanes))
+        self._memory = np.empty((4, lanes))
 
     def steps(self, first: int, fields: np.ndarray, out: np.ndarray, ends: dict[int, slice]):
         """Decode one value per row of ``out``, of the first n lanes: shape ``(steps, n)``.
 
-        ``out`` receives the ``fields`` of the rows found: they have one entry per quotient (:func:`decoder_rows`).
+        ``out`` receives the ``fields`` of the rows found, given by quotient like :attr:`rows`.
         ``first``: number of the first step; ``ends``: by number of a step, the lanes whose last it is.
         """
-        f, cfg, n = _DOUBLE, self._config, out.shape[1]
-        P, kept, top = cfg.prob_bits, self._sizes.kept, self._sizes.top
-        t, dif = self._sizes.values[:n], self._dif[:n]
-        quotient, shift, shifts = self._memory[:3, :n]
-        shift, shifts = shift.view(np.int64), shifts.view(np.int64)
-        limits = self._memory[3:].reshape(-1)[: 2 * n].reshape(2, n)
+        n = out.shape[1]
+        t, dif, (quotient, found) = self._t[:n], self._dif[:n], self._memory[:2, :n]
+        limits = self._memory[2:].reshape(-1)[: 2 * n].reshape(2, n)
         a, size = limits
-        t_bits, dif_bits, size_bits, found = (x.view(np.int64) for x in (t, dif, size, quotient))
-        # (dif + 1/2) / t is never an integer, so that 1/2 less, rounded, is its floor. Over T instead of t it is a
-        # count over 2**P, and adding 2**(52-P) rounds that to a whole count, in the low bits.
-        half, unit = np.array(0.5), np.array(2.0 ** (f.fraction - P) - 2.0 ** -(P + 1))
-        mask, exponent = np.array(2 * cfg.total - 1), ~f.fraction_mask()
-        bit_and, bit_or, add, subtract, multiply = np.bitwise_and, np.bitwise_or, np.add, np.subtract, np.multiply
-        divide, floor = np.divide, np.floor
-        take_limits, take_fields, until_refill = self._limits.take, fields.take, 0
+        t_bits, size_bits, found = t.view(np.int64), size.view(np.int64), found.view(np.int64)
+        kept = _DOUBLE.top_bits(self._config.mult_bits)
+        divide, multiply, subtract, bit_and, copyto = np.divide, np.multiply, np.subtract, np.bitwise_and, np.copyto
+        take_limits, take_fields = self._limits.take, fields.take
         for number, entry in enumerate(out, first):
-            fresh = not until_refill
-            if fresh:
+            if (number - first) % self._refill_steps == 0:
                 self._refill(n)
-                until_refill = self._refill_steps
-            until_refill -= 1
-            floor(dif, quotient)
-            add(quotient, half, quotient)
-            divide(quotient, t, quotient)
-            add(quotient, unit, quotient)
-            bit_and(found, mask, found)
+            divide(dif, t, quotient)
+            copyto(found, quotient, "unsafe")
             take_limits(found, 1, limits, "clip")
             take_fields(found, 0, entry, "clip")
-            multiply(t, limits, limits)
+            multiply(t, a, a)
+            multiply(t, size, size)
             subtract(dif, a, dif)
-            bit_and(size_bits, kept, t_bits)
-            bit_or(t_bits, top, t_bits)
-            bit_and(size_bits, exponent, shift)
-            subtract(top, shift, shift)
-            add(dif_bits, shift, dif_bits)  # a zero becomes something far below any bit of the stream
-            if fresh:
-                shift, shifts = shifts, shift
-            else:
-                add(shifts, shift, shifts)
+            bit_and(size_bits, kept, t_bits)  # t and dif stay as small as they get: only their quotient matters
             if number in ends:
                 lanes = ends[number]
-                self.ended[lanes] = self._positions[lanes] + (shifts[lanes] >> f.fraction)
-            if not until_refill:
-                shifts >>= f.fraction
-                self._positions[:n] += shifts
-        if until_refill:
-            self._positions[:n] += shifts >> f.fraction
+                self.ended[lanes] = self._positions[lanes] + (self._shift(lanes) >> _DOUBLE.fraction)
+        self._refill(n)
+
+    def _shift(self, lanes: slice) -> np.ndarray:
+        """How far t must be shifted to be normalized, times ``2**52``: what to add to the bits of t and ``dif``."""
+        shift = self._t[lanes].view(np.int64) & _DOUBLE.top_bits(1)
+        return np.subtract(_DOUBLE.power(self._config.mult_bits - 1), shift, out=shift)
 
     def _refill(self, n: int):
-        """Put the bits of the stream that follow ``dif`` behind its binary point."""
-        bits = self._windows.at(self._positions[:n])
+        """Normalize t and ``dif`` and put the bits of the stream that follow behind the binary point of ``dif``."""
+        t, dif, positions, shift = self._t[:n], self._dif[:n], self._positions[:n], self._shift(slice(0, n))
+        t_bits, dif_bits = t.view(np.int64), dif.view(np.int64)
+        t_bits += shift
+        dif_bits += shift  # a zero becomes something far below any bit of the stream
+        shift >>= _DOUBLE.fraction
+        positions += shift
+        bits = self._windows.at(positions)
         bits >>= np.uint64(64 - self._ahead)
-        one = 2.0 ** (_DOUBLE.fraction - self._ahead)  # a number whose fraction field ends at the last bit wanted
-        bits |= np.array(one).view(np.uint64)
+        unit = _DOUBLE.power(_DOUBLE.fraction - self._ahead)  # its fraction field ends at the last bit wanted
+        bits |= unit.view(np.uint64)
         ahead = bits.view(np.float64)
-        ahead -= one
-        dif = self._dif[:n]
+        ahead -= unit.view(np.float64)
         np.floor(dif, dif)
+        # Behind its end and in a damaged stream a lane's `dif` can exceed R bits; it must not grow for ever.
+        np.minimum(dif, float(1 << self._config.range_bits), out=dif)
         dif += ahead
