@@ -105,24 +105,34 @@ def simulate_biggest(build: Path, config) -> list[dict]:
 
 
 def render(data: dict, reports: dict, build: Path) -> None:
-    """Print the closing summary."""
-    grid = Table(title="Footprint of the sample, everything counted (ratio to raw 8-bit values)")
-    for column in ("tensors", "count", "values", "entropy floor", "16-row bound", "APack", "above bound"):
+    """Print the closing summary: what was compressed, what was proved, what it costs."""
+    grid = Table(title="Footprint of the sample, everything counted: bits to raw 8-bit values", title_justify="left")
+    for column in ("tensors", "count", "values", "entropy", "16-row bound", "APack", "to bound"):
         grid.add_column(column, justify="left" if column == "tensors" else "right")
     for kind, s in data["footprint"].items():
-        grid.add_row(f"{kind}s", str(s["tensors"]), f"{s['values']:,}", f"{s['floor_bits'] / s['raw_bits']:.4f}",
-                     f"{s['bound_bits'] / s['raw_bits']:.4f}", f"{s['apack_bits'] / s['raw_bits']:.4f}",
-                     f"{s['apack_bits'] / s['bound_bits'] - 1:+.2%}")
+        floor, bound, apack = (s[f"{name}_bits"] / s["raw_bits"] for name in ("floor", "bound", "apack"))
+        grid.add_row(kind, str(s["tensors"]), f"{s['values']:,}", f"{floor:.4f}", f"{bound:.4f}", f"{apack:.4f}",
+                     f"{apack / bound - 1:+.2%}")
     out.print(grid)
 
-    grid = Table(title="Emitted Verilog against the golden model")
-    for column in ("tensor", "values", "stall", "RTL = golden", "encoder values/cycle", "decoder values/cycle"):
+    grid = Table(title="Emitted Verilog against the golden model, values per cycle", title_justify="left")
+    for column in ("tensor", "values", "stalls", "RTL = golden", *TOPS):
         grid.add_column(column, justify="left" if column == "tensor" else "right")
     for run in data["simulation"]:
-        grid.add_row(f"{run['kind']} {run['tensor']}", f"{run['values']:,}", f"{run['stall']:g}",
+        grid.add_row(run["tensor"], f"{run['values']:,}", f"{run['stall']:.0%}",
                      "yes" if run["identical"] else f"NO: {run['mismatch']}",
                      *(f"{run['values_per_cycle'][name]:.4f}" for name in TOPS))
     out.print(grid)
-    for report in reports.values():
-        report.render(out)
-    out.print(f"files are in {build}: sample/*.apack, rtl/, synth/", soft_wrap=True)
+
+    library = next(iter(reports.values())).target
+    grid = Table(title=f"Cost of one engine, {library}, before layout", title_justify="left")
+    for column in ("engine", "area", "flip-flops", "clock", "values/s", "power", "energy/value"):
+        grid.add_column(column, justify="left" if column == "engine" else "right")
+    for name, report in reports.items():
+        cells, ghz = report.cells, report.clock_ghz
+        timed = [f"{ghz:.3f} GHz", f"{report.values_per_s / 1e9:.3f} G", f"{cells.power.total_mw:.1f} mW",
+                 f"{report.pj_per_value:.1f} pJ"] if ghz else ["no OpenSTA"] + ["-"] * 3
+        grid.add_row(name, f"{cells.kge:.2f} kGE", str(cells.flops), *timed)
+    out.print(grid)
+    out.print(f"area by block, slowest path, activity: {build}/synth/*.md", soft_wrap=True)
+    out.print(f"compressed tensors: {build}/sample/*.apack; Verilog: {build}/rtl", soft_wrap=True)

@@ -1,7 +1,5 @@
 """Commands on hardware: verilog, simulate, synth."""
 
-import json
-from contextlib import ExitStack
 from pathlib import Path
 
 import click
@@ -23,7 +21,6 @@ from .support import (
     read_table,
     read_tensor,
     show,
-    write_text,
 )
 from .tensors import TENSOR, refuse_parameters
 
@@ -157,25 +154,25 @@ def synth_command(direction, word, library, target, period, activity, build, jso
 
 
 def run_synthesis(config, names, *, word: int, build: Path, values_per_cycle=None, **how) -> dict:
-    """Emit and synthesize each engine; writes JSON and Markdown reports below ``build`` and returns the reports."""
-    reports = {}
-    values_per_cycle = values_per_cycle or {}
-    with ExitStack() as stack:
-        bar = stack.enter_context(progress_bar())
+    """Emit and synthesize each engine; writes JSON and Markdown reports below ``build`` and returns the reports.
+
+    ``values_per_cycle`` by engine name, if known. ``how``: further arguments of :func:`synth.synthesize`.
+    """
+    reports, rates = {}, values_per_cycle or {}
+    with progress_bar() as bar:
         for name in names:
             task = bar.add_task(f"synthesizing {name}", total=None)
             with blame(str(build)):
                 verilog = emit(config, name, word=word, out_dir=build / "rtl")[0]
             with blame(str(verilog)):
                 report = synth.synthesize(
-                    verilog, f"apack_{name}", build_dir=build / "synth" / name,
-                    values_per_cycle=values_per_cycle.get(name),
+                    verilog, f"apack_{name}", build_dir=build / "synth" / name, values_per_cycle=rates.get(name),
                     progress=lambda text, task=task: bar.update(task, description=text), **how,
                 )
+            where = build / "synth" / f"{name}_{report.target}"
+            with blame(str(where.parent)):
+                report.write(where.with_suffix(".json"), where.with_suffix(".md"))
             reports[name] = report
-            where = build / "synth" / f"{name}_{how.get('target') or how.get('library', 'nangate45')}"
-            write_text(f"{where}.json", json.dumps(report.to_json(), indent=2) + "\n")
-            write_text(f"{where}.md", report.to_markdown())
     return reports
 
 

@@ -9,10 +9,13 @@ import numpy as np
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+import synth
 from golden import codec
 from golden.config import PRESETS, CodecConfig
 from golden.container import write_atomic
 from golden.table import SymbolTable
+
+from ..simulation.verilator import ToolError
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
@@ -32,7 +35,7 @@ def blame(*what):
         raise click.ClickException(": ".join([*map(str, what), *([str(name)] if name else []), reason])) from error
     except MemoryError as error:
         raise click.ClickException(": ".join([*map(str, what), "does not fit into memory"])) from error
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, synth.SynthError, ToolError) as error:
         raise click.ClickException(": ".join([*map(str, what), str(error)])) from error
 
 
