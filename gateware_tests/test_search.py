@@ -72,7 +72,7 @@ def test_optimal_equals_brute_force(width, kind, table_bits):
     rng = np.random.default_rng([width, KINDS.index(kind), table_bits])
     for trial in range(12):
         h = random_histogram(rng, 1 << width, kind)
-        config = CodecConfig(width=width, rows=int(rng.integers(2, 7)), prob_bits=15, range_bits=24)
+        config = CodecConfig(width=width, rows=int(rng.integers(2, 7)), prob_bits=15)
         per_row = width + 15 + 1 if table_bits else 0
         table = row_bits_table(h)
         cuts = [partitions(1 << width, k) for k in range(1, config.rows + 1)]
