@@ -68,6 +68,14 @@ def running_ends(position: np.ndarray, lengths: np.ndarray) -> np.ndarray:
     return ends
 
 
+def spread(count: int, itemsize: int) -> int:
+    """The least row length, at least ``count`` items, for which rows spread over all sets of the cache.
+
+    It is an odd number of cache lines. Rows of a power of two of them would compete for a few sets.
+    """
+    return (-(-count * itemsize // 64) | 1) * 64 // itemsize
+
+
 class BitSums:
     """Streams as sums of overlapping fields: each is added at its place, carries travel as far as they must."""
 
@@ -90,21 +98,21 @@ class BitSums:
 
     def _make_room(self, bits: int):
         """Make every lane long enough for so many bits."""
-        # An odd number of cache lines, or all lanes would compete for a few sets of the cache.
-        words = (bits // WORD + 3 + 7) // 16 * 16 + 8
-        bins, ends = np.zeros((len(self._bins), words), np.uint64), self.ends
-        bins[:, : self._bins.shape[1]] = self._bins
+        words, ends, used = spread(bits // WORD + 3, 8), self.ends, self._bins.shape[1]
+        bins = np.empty((len(self._bins), words), np.uint64)
+        bins[:, :used] = self._bins
+        bins[:, used:] = 0  # cleared here and now: pages that `zeros` clears at first use arrive one by one
         self._bins, self._starts = bins, np.arange(len(bins)) * (words * WORD) + (WORD - 1)
         self._ends = self._starts + ends
 
-    def add(self, fields: np.ndarray, lengths: np.ndarray, first: int = 0):
-        """Add fields (uint32, ``(k, n)``) to the lanes from ``first`` on, each ``lengths`` (uint32) bits further."""
-        lanes = slice(first, first + fields.shape[1])
-        most = int((self._ends[lanes] - self._starts[lanes]).max()) + WORD * len(fields)
+    def add(self, fields: np.ndarray, lengths: np.ndarray):
+        """Add fields (uint32, ``(k, n)``) to the first n lanes, each ``lengths`` (uint32) bits after the last."""
+        k, n = fields.shape
+        most = int((self._ends[:n] - self._starts[:n]).max()) + WORD * k
         if most // WORD + 3 > self._bins.shape[1]:
             self._make_room(most * 5 // 4)
         lengths = lengths.astype(np.int64)
-        ends = running_ends(self._ends[lanes], lengths)
+        ends = running_ends(self._ends[:n], lengths)
         values = fields.astype(np.uint64)
         bins = np.right_shift(ends, 5, out=lengths)
         np.invert(ends, ends)

@@ -7,18 +7,16 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .bits import BitSums, BitWindows, group_size, join, part, running_ends
+from .bits import BitSums, BitWindows, group_size, join, part, running_ends, spread
 from .errors import UncodableError
 from .recurrence import RangeDecoder, RangeEncoder, longest_shift
 from .table import SymbolTable
 
 # Values in a chunk: its arrays should stay in the second-level cache, yet be long enough for numpy.
-CHUNK_VALUES = 1 << 17
+CHUNK_VALUES = 1 << 16
 # Codes are fetched so many bytes of each lane at a time: whole cache lines, but not a power of two of them, or
 # the rows would compete for few sets of the cache.
 SPAN_BYTES = 192
-# The feed-forward part takes so many lanes at a time: the ends of their streams must stay in that cache, too.
-TILE = 2048
 # Offset length of a value without a code: more than any group of true lengths has.
 _NO_CODE = 1 << 8
 
@@ -50,15 +48,12 @@ def encode_lanes(table: SymbolTable, codes: np.ndarray, starts: np.ndarray, coun
         shifts[0] = shift[:n]  # a piece of the code lies behind the one before by the shift of the value before
         encoder.shifts(sizes, shifts[1:])
         shift[:n] = shifts[steps]
-        for left in range(0, n, TILE):
-            tile = slice(left, min(left + TILE, n))
-            symbols.add(*join(pieces[:, tile], shifts[:steps, tile], symbol_group), left)
-            lengths, values = entries[:, tile] >> np.uint32(16), entries[:, tile] & np.uint32(0xFFFF)
-            values, lengths = join(values, lengths, offset_group)
-            if not covers_all and lengths.max() >= _NO_CODE:
-                raise UncodableError
-            if widest:
-                offsets.add(values, lengths, left)
+        symbols.add(*join(pieces, shifts[:steps], symbol_group))
+        values, lengths = join(entries & np.uint32(0xFFFF), entries >> np.uint32(16), offset_group)
+        if not covers_all and lengths.max() >= _NO_CODE:
+            raise UncodableError
+        if widest:
+            offsets.add(values, lengths)
     # The code is `low` rounded up to a multiple of half the register's span: one bit more than was shifted out.
     half = np.full((1, len(counts)), (1 << (cfg.range_bits - 1)) - 1, np.uint32)
     symbols.add(half, shift[None])
@@ -145,8 +140,8 @@ def decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
 
     ``counts`` is falling.
 
-    Returns the codes, shape ``(lanes, counts[0])``, of which lane i has ``counts[i]``, and the bytes that they need
-    of the symbol and of the offset streams, int64.
+    Returns the codes, one lane a row, of which lane i has ``counts[i]`` (and something behind them), and the bytes
+    that they need of the symbol and of the offset streams, int64.
     """
     cfg, widest = table.config, max(table.offset_bits)
     lanes, longest, group = len(counts), int(counts[0]), group_size(widest, widest)
@@ -154,7 +149,8 @@ def decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
     offsets = BitWindows(data, starts + symbol_bytes, offset_bytes)
     decoder, at = RangeDecoder(table, symbols), offsets.starts.copy()
     fields = (np.array(table.offset_bits) << 16 | np.array(table.v_min)).astype(np.uint32)[decoder.rows]
-    codes = np.empty((lanes, longest), code_type(cfg.width))
+    code = np.dtype(code_type(cfg.width))
+    codes = np.empty((lanes, spread(longest, code.itemsize)), code)
     falling, first_lanes = np.unique(-counts, return_index=True)
     ends = {-1 - int(c): slice(a, b) for c, a, b in zip(falling, first_lanes, [*first_lanes[1:], lanes], strict=True)}
     for first, steps, n, whole in _chunks(counts, group):
@@ -163,12 +159,9 @@ def decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
         entries[inside:] = 0
         if whole < n:
             entries[:, whole:][np.arange(steps)[:, None] >= counts[whole:n] - first] = 0
-        for left in range(0, n, TILE):
-            tile = slice(left, min(left + TILE, n))
-            values = entries[:, tile]
-            if widest:
-                values += _offsets(offsets, at[tile], values >> np.uint32(16), group)
-            codes[tile, first : first + inside] = values[:inside].astype(codes.dtype).T
+        if widest:
+            entries += _offsets(offsets, at[:n], entries >> np.uint32(16), group)
+        codes[:n, first : first + inside] = entries[:inside].astype(codes.dtype).T
     if cfg.width not in (8, 16):
         codes &= codes.dtype.type(cfg.values - 1)  # an offset beyond its row, which no encoder writes
     shifted = decoder.ended - symbols.starts - cfg.range_bits

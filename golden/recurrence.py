@@ -105,10 +105,9 @@ class RangeDecoder:
         spare = min(_DOUBLE.fraction - cfg.range_bits, windows.WIDTH)
         self._refill_steps = min(spare // max(growth, 1), 16)
         self._ahead = self._refill_steps * growth
-        self._windows = windows
+        self._words, self._positions = windows.words, windows.starts + cfg.range_bits
         self._t = np.full(lanes, (1 << cfg.mult_bits) - 1, np.float64)
         self._dif = (windows.at(windows.starts) >> np.uint64(64 - cfg.range_bits)).astype(np.float64)
-        self._positions = windows.starts + cfg.range_bits
         self.ended = self._positions.copy()
         self._memory = np.empty((4, lanes))
 
@@ -122,13 +121,16 @@ class RangeDecoder:
         t, dif, (quotient, found) = self._t[:n], self._dif[:n], self._memory[:2, :n]
         limits = self._memory[2:].reshape(-1)[: 2 * n].reshape(2, n)
         a, size = limits
-        t_bits, size_bits, found = t.view(np.int64), size.view(np.int64), found.view(np.int64)
+        t_bits, size_bits, found = (x.view(np.int64) for x in (t, size, found))
         kept = _DOUBLE.top_bits(self._config.mult_bits)
         divide, multiply, subtract, bit_and, copyto = np.divide, np.multiply, np.subtract, np.bitwise_and, np.copyto
-        take_limits, take_fields = self._limits.take, fields.take
+        take_limits, take_fields, refill = self._limits.take, fields.take, self._refiller(t, dif, self._positions[:n])
+        until_refill = 0
         for number, entry in enumerate(out, first):
-            if (number - first) % self._refill_steps == 0:
-                self._refill(n)
+            if not until_refill:
+                refill()
+                until_refill = self._refill_steps
+            until_refill -= 1
             divide(dif, t, quotient)
             copyto(found, quotient, "unsafe")
             take_limits(found, 1, limits, "clip")
@@ -139,29 +141,46 @@ class RangeDecoder:
             bit_and(size_bits, kept, t_bits)  # t and dif stay as small as they get: only their quotient matters
             if number in ends:
                 lanes = ends[number]
-                self.ended[lanes] = self._positions[lanes] + (self._shift(lanes) >> _DOUBLE.fraction)
-        self._refill(n)
+                scale = t[lanes].view(np.int64) >> _DOUBLE.fraction
+                self.ended[lanes] = self._positions[lanes] + (_DOUBLE.bias + self._config.mult_bits - 1 - scale)
+        refill()
 
-    def _shift(self, lanes: slice) -> np.ndarray:
-        """How far t must be shifted to be normalized, times ``2**52``: what to add to the bits of t and ``dif``."""
-        shift = self._t[lanes].view(np.int64) & _DOUBLE.top_bits(1)
-        return np.subtract(_DOUBLE.power(self._config.mult_bits - 1), shift, out=shift)
+    def _refiller(self, t: np.ndarray, dif: np.ndarray, positions: np.ndarray):
+        """A function without arguments that normalizes t and ``dif`` and fetches bits of the streams.
 
-    def _refill(self, n: int):
-        """Normalize t and ``dif`` and put the bits of the stream that follow behind the binary point of ``dif``."""
-        t, dif, positions, shift = self._t[:n], self._dif[:n], self._positions[:n], self._shift(slice(0, n))
+        It puts those that follow behind the binary point of ``dif``. Views and constants are made once: with few lanes
+        they cost more than the work.
+        """
         t_bits, dif_bits = t.view(np.int64), dif.view(np.int64)
-        t_bits += shift
-        dif_bits += shift  # a zero becomes something far below any bit of the stream
-        shift >>= _DOUBLE.fraction
-        positions += shift
-        bits = self._windows.at(positions)
-        bits >>= np.uint64(64 - self._ahead)
+        shift, bits = np.empty_like(positions), np.empty(len(positions), np.uint64)
+        unsigned_shift, ahead = shift.view(np.uint64), bits.view(np.float64)
+        exponent, top = _DOUBLE.top_bits(1), _DOUBLE.power(self._config.mult_bits - 1)
+        fraction, word, within = np.array(_DOUBLE.fraction), np.array(5), np.array(31)
+        beyond = np.array(64 - self._ahead, np.uint64)
         unit = _DOUBLE.power(_DOUBLE.fraction - self._ahead)  # its fraction field ends at the last bit wanted
-        bits |= unit.view(np.uint64)
-        ahead = bits.view(np.float64)
-        ahead -= unit.view(np.float64)
-        np.floor(dif, dif)
-        # Behind its end and in a damaged stream a lane's `dif` can exceed R bits; it must not grow for ever.
-        np.minimum(dif, float(1 << self._config.range_bits), out=dif)
-        dif += ahead
+        unit_bits, unit = unit.view(np.uint64), unit.view(np.float64)
+        most = np.array(float(1 << self._config.range_bits))
+        add, subtract, bit_and, bit_or = np.add, np.subtract, np.bitwise_and, np.bitwise_or
+        left_shift, right_shift, floor, minimum = np.left_shift, np.right_shift, np.floor, np.minimum
+        take = self._words.take
+
+        def refill():
+            bit_and(t_bits, exponent, shift)
+            subtract(top, shift, shift)
+            add(t_bits, shift, t_bits)
+            add(dif_bits, shift, dif_bits)  # a zero becomes something far below any bit of the stream
+            right_shift(shift, fraction, shift)
+            add(positions, shift, positions)
+            right_shift(positions, word, shift)
+            take(shift, 0, bits, "clip")
+            bit_and(positions, within, shift)
+            left_shift(bits, unsigned_shift, bits)
+            right_shift(bits, beyond, bits)
+            bit_or(bits, unit_bits, bits)
+            subtract(ahead, unit, ahead)
+            floor(dif, dif)
+            # Behind its end and in a damaged stream a lane's `dif` can exceed R bits; it must not grow for ever.
+            minimum(dif, most, out=dif)
+            add(dif, ahead, dif)
+
+        return refill
