@@ -18,6 +18,7 @@ from .decoder import Decoder
 from .encoder import Encoder
 from .verilog.conversion import convert
 from .verilog.names import KEYWORDS
+from .words import check_word
 
 TOPS = {"encoder": Encoder, "decoder": Decoder}
 
@@ -128,7 +129,7 @@ def emit(config: CodecConfig, direction: str, *, word: int = 32, out_dir, name: 
     if direction not in TOPS:
         raise ValueError(f"direction must be one of {', '.join(TOPS)}, not {direction!r}")
     name = _check_name(f"apack_{direction}" if name is None else name)
-    component = TOPS[direction](config, word=word)
+    component = TOPS[direction](config, word=check_word(word))
     top, body = convert(component, name)
     ports = list_ports(component)
     emitted = [(port, net.direction, net.width) for port, net in top.nets.items() if net.direction]
@@ -236,9 +237,8 @@ targets:
   lint:
     filesets: [rtl, lint_waivers]
     toplevel: {name}
-    default_tool: verilator
-    tools:
-      verilator:
-        mode: lint-only
-        verilator_options: [-Wall]
+    flow: lint
+    flow_options:
+      tool: verilator
+      verilator_options: [-Wall]
 """

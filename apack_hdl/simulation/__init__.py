@@ -1,5 +1,5 @@
 """Simulation of the emitted Verilog, against the golden model."""
 
-from .simulate import SimulationResult, simulate
+from .against_golden import SimulationResult, simulate
 
 __all__ = ["SimulationResult", "simulate"]

@@ -152,7 +152,9 @@ private:
             end.stream.accept(*top, willing(end));
             return;
         }
-        if (!end.offering) end.offering = end.work_left() && willing(end);
+        // The first stream is `load`, and no block may begin before the first table does.
+        const bool begun = &end == &ends[0] || ends[0].offering || ends[0].next || ends[0].rows.empty();
+        if (!end.offering) end.offering = begun && end.work_left() && willing(end);
         end.stream.offer(*top, end.offering, end.offering ? end.rows.data() + end.next : NOISE);
     }
 

@@ -35,7 +35,8 @@ class PysimBench:
             while quiet < QUIET:
                 cycle += 1
                 for end in ends:
-                    end.decide(ctx, stall)
+                    # The first stream is `load`, and no block may begin before the first table does.
+                    end.decide(ctx, stall, begun=end is ends[0] or ends[0].begun)
                 _, _, *samples = await ctx.tick().sample(*(signal for end in ends for signal in end.signals))
                 active = [end.look(cycle, *samples[3 * i : 3 * i + 3]) for i, end in enumerate(ends)]
                 quiet = 0 if any(active) else quiet + 1
@@ -68,12 +69,16 @@ class _End:
         return sum((int(value) & (1 << field.width) - 1) << field.offset for value, field in
                    zip(row, self.fields, strict=True))
 
-    def decide(self, ctx, stall: float):
+    @property
+    def begun(self) -> bool:
+        return self.offering or self.next > 0 or not self.rows
+
+    def decide(self, ctx, stall: float, begun: bool):
         willing = self.random.random() >= stall
         if not self.into:
             ctx.set(self.port.ready, willing)
             return
-        if not self.offering and self.next < len(self.rows) and willing:
+        if begun and not self.offering and self.next < len(self.rows) and willing:
             self.offering = True
             ctx.set(self.port.payload.as_value(), self.rows[self.next])
         ctx.set(self.port.valid, self.offering)

@@ -1,6 +1,7 @@
 """Elements of arrays, picked by an index."""
 
-from .tree import Assign, Case, Const, Module, Op, Process, Ref, cat, select
+from .tree import Assign, Case, Const, Module, Op, Process, Ref, cat
+from .widths import select
 
 
 def choose_elements(module: Module):

@@ -25,7 +25,7 @@ def convert(component: wiring.Component, name: str) -> tuple[Module, str]:
     modules = reader.read(text)
     comments, states = _comments(fragment, name), _states(paths)
     for module in modules:
-        module.comment = comments.get(module.name, "")
+        module.comment = comments.get(re.sub(r"\$\d+", "", module.name), "")
         module.states = states.get(module.name, {})
     tidy_up(modules, [*component.signature.members])
     return modules[0], "\n".join(writer.write(module) for module in modules)
@@ -45,7 +45,7 @@ def tidy_up(modules: list[Module], streams: list[str]):
     tidy.mention_unused(modules[0])
     names.choose_names(modules)
     for module in modules:
-        names.order_ports(module, streams if module is modules[0] else ())
+        names.order_nets(module, streams if module is modules[0] else ())
 
 
 def _value(signal):

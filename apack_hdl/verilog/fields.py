@@ -4,15 +4,12 @@ import re
 from collections import defaultdict
 from dataclasses import dataclass
 
+from .liveness import Liveness
 from .tree import (
-    ARITHMETIC,
-    BITWISE,
     Assign,
-    Case,
     Cat,
     Const,
     Expr,
-    If,
     Instance,
     Module,
     Net,
@@ -23,8 +20,8 @@ from .tree import (
     refs,
     replace_refs,
     rewrite,
-    select,
 )
+from .widths import select
 
 ANONYMOUS = re.compile(r"\$|port\$")  # what nets are called that have no name of their own
 
@@ -38,7 +35,7 @@ def split_fields(modules: list[Module]):
         _follow_wires(module)
         _join_outputs(module)
     names = {module.name: _take_aliases(module) for module in modules}
-    live = _Liveness(modules)
+    live = Liveness(modules)
     pieces = {}
     for module in modules:
         masks, read_above = live.masks[module.name], live.read_above[module.name]
@@ -96,7 +93,7 @@ def _take_aliases(module: Module) -> dict[str, list[tuple[int, int, str]]]:
     reads = read_counts(module)
     aliases, kept = [], []
     for assign in module.assigns:
-        name = assign.target.net if isinstance(assign.target, Ref) and assign.target.whole else None
+        name = _net(assign)
         wiring = isinstance(assign.value, Ref | Cat | Const)
         if name and wiring and not reads[name] and module.nets[name].direction is None:
             aliases.append((name, assign.value))
@@ -116,7 +113,7 @@ def _take_aliases(module: Module) -> dict[str, list[tuple[int, int, str]]]:
 
 def _can_bundle(module: Module, value: Cat) -> bool:
     """Whether all parts are constants or nets of their own, nameless, each driven by an ``assign``."""
-    driven = {assign.target.net for assign in module.assigns if isinstance(assign.target, Ref) and assign.target.whole}
+    driven = {_net(assign) for assign in module.assigns}
     nets = [part for part in value.parts if isinstance(part, Ref)]
     own = all(part.whole and ANONYMOUS.match(part.net) and part.net in driven for part in nets)
     return own and len({part.net for part in nets}) == len(nets)
@@ -180,102 +177,6 @@ def _cut(net: str, details: Net, mask: int, read_above: int, names) -> list[_Pie
         direction = details.direction if details.direction == "input" or read_above >> low & 1 else None
         pieces.append(_Piece(high, low, name if live else f"{name}.unused", base, live, direction))
     return pieces
-
-
-# Liveness
-
-class _Liveness:
-    """Which bits of which nets reach an output of the top: ``masks[module name][net name]``.
-
-    ``read_above``: likewise, which bits of outputs are of use in the module above.
-    """
-
-    def __init__(self, modules: list[Module]):
-        self.modules = {module.name: module for module in modules}
-        self.masks = {module.name: dict.fromkeys(module.nets, 0) for module in modules}
-        self.read_above = {module.name: dict.fromkeys(module.nets, 0) for module in modules}
-        top = modules[0]
-        for name, net in top.nets.items():
-            if net.direction:
-                self.masks[top.name][name] = self.read_above[top.name][name] = (1 << net.width) - 1
-        self.changed = True
-        while self.changed:
-            self.changed = False
-            for module in modules:
-                self._visit(module)
-
-    def _visit(self, module: Module):
-        self.here = self.masks[module.name]
-        for instance in module.instances:
-            self._cross(instance)
-        for process in module.processes:
-            if self._body(process.body) and process.clock:
-                self._need(process.clock, 1)
-        for assign in module.assigns:
-            self._need(assign.value, self._mask(assign.target))
-
-    def _cross(self, instance: Instance):
-        inside = self.masks[instance.module]
-        for port, expr in instance.ports.items():
-            if self.modules[instance.module].nets[port].direction == "input":
-                self._need(expr, inside[port])
-            elif self._mask(expr) & ~self.read_above[instance.module][port]:
-                self.read_above[instance.module][port] |= self._mask(expr)
-                inside[port] |= self._mask(expr)
-                self.changed = True
-
-    def _body(self, body: tuple) -> bool:
-        """Visit statements; returns whether anything live is assigned."""
-        any_live = False
-        for statement in body:
-            match statement:
-                case Assign(target, value):
-                    mask = self._mask(target)
-                    self._need(value, mask)
-                    live = bool(mask)
-                case If(condition, then, otherwise):
-                    live = self._body(then) | self._body(otherwise)
-                    self._need(condition, live)
-                case Case(subject, items):
-                    live = any([self._body(inner) for _, inner in items])
-                    self._need(subject, -live)
-            any_live |= live
-        return any_live
-
-    def _mask(self, target: Expr) -> int:
-        """Which bits of ``target`` are live."""
-        if isinstance(target, Ref):
-            return self.here[target.net] >> target.low & ((1 << target.width) - 1)
-        mask = 0
-        for part in target.parts:
-            mask = mask << part.width | self._mask(part)
-        return mask
-
-    def _need(self, expr: Expr, mask: int):
-        """Bits ``mask`` of ``expr`` are live."""
-        mask &= (1 << expr.width) - 1
-        if not mask:
-            return
-        up_to_top = (1 << mask.bit_length()) - 1
-        match expr:
-            case Ref(net, _, low):
-                if mask << low & ~self.here[net]:
-                    self.here[net] |= mask << low
-                    self.changed = True
-            case Cat(parts):
-                for part in reversed(parts):
-                    self._need(part, mask)
-                    mask >>= part.width
-            case Op("?:", (condition, *branches)):
-                self._need(condition, -1)
-                for branch in branches:
-                    self._need(branch, mask)
-            case Op("<<", (value, amount)):
-                self._need(value, up_to_top)
-                self._need(amount, -1)
-            case Op(name, args):
-                for arg in args:
-                    self._need(arg, mask if name in BITWISE else up_to_top if name in ARITHMETIC else -1)
 
 
 # Splitting

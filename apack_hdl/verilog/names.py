@@ -30,8 +30,9 @@ def choose_names(modules: list[Module]):
     _Design(modules).rename(modules[0])
 
 
-def order_ports(module: Module, streams=()):
-    """Clock and reset first, then stream by stream, ``valid`` and ``ready`` first, then everything else."""
+def order_nets(module: Module, streams=()):
+    """Ports: clock and reset first, then stream by stream, ``valid`` and ``ready`` first, then the others. Inner nets
+    by the alphabet, numbers by size."""
     ports = [name for name, net in module.nets.items() if net.direction]
     streams = streams or sorted({name.rpartition("_")[0] for name in ports if name.endswith(("_valid", "_ready"))})
 
@@ -43,8 +44,11 @@ def order_ports(module: Module, streams=()):
                 return (1, number, not port.endswith("_valid"), not port.endswith("_ready"))
         return (2,)
 
-    order = sorted(ports, key=place) + [name for name in module.nets if name not in ports]
-    module.nets = {name: module.nets[name] for name in order}
+    def natural(name: str) -> list:
+        return [int(part) if part.isdigit() else part for part in re.split(r"(\d+)", name)]
+
+    inner = sorted((name for name, net in module.nets.items() if not net.direction), key=natural)
+    module.nets = {name: module.nets[name] for name in [*sorted(ports, key=place), *inner]}
 
 
 class _Design:

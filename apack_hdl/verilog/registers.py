@@ -1,6 +1,7 @@
 """One ``always`` block per register; Yosys has a next-state variable, a block for it, and a block that copies it."""
 
-from .tree import Assign, If, Module, Ref, assigns_in, read_counts, refs, replace_refs, rewrite, select
+from .tree import Assign, If, Module, Ref, assigns_in, read_counts, refs, replace_refs, rewrite
+from .widths import select
 
 
 def fold_next_state(module: Module):

@@ -1,7 +1,8 @@
 """Nameless nets are written out where they are used, and cases say no more than they do."""
 
 from .fields import ANONYMOUS
-from .tree import Assign, Case, Const, Expr, If, Module, Net, Op, Ref, cat, read_counts, refs, replace_refs, select
+from .tree import Assign, Case, Const, Expr, If, Module, Net, Op, Ref, cat, read_counts, refs, replace_refs
+from .widths import select
 
 SHORT = 3  # operands up to which a condition is written out wherever it is used, not only if used once
 

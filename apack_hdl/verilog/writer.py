@@ -131,8 +131,8 @@ class _Writer:
 
     def state(self, register: Expr, value: Expr) -> str | None:
         """The name of ``value`` if that is a state of ``register``."""
-        if isinstance(register, Ref) and isinstance(value, Const):
-            return self.module.states.get(register.net, {}).get(int(value.bits, 2))
+        if isinstance(register, Ref) and isinstance(value, Const) and register.net in self.module.states:
+            return self.module.states[register.net].get(int(value.bits, 2))
         return None
 
     # Expressions

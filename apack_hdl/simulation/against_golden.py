@@ -11,6 +11,7 @@ from golden.config import check_int
 from golden.lockstep import encode_blocks
 from golden.table import SymbolTable
 
+from ..words import check_word
 from .bench import build
 from .pysim import PysimBench
 from .streams import compare_values, compare_words, table_transfers, value_transfers, words
@@ -94,6 +95,7 @@ def simulate(
     Raises UncodableError if a value has no code in this table, TypeError and ValueError for arguments that break the
     rules above, ToolError if a tool is missing or fails, StreamError if the design breaks the stream law or gets stuck.
     """
+    check_word(word)
     block = _check(table, codes, stall, seed, simulator, block)
     tell = progress or (lambda text: None)
     note = None

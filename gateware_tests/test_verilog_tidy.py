@@ -1,0 +1,252 @@
+"""The way from Yosys' Verilog to the emitted one, step by step, on pieces one can read."""
+
+import textwrap
+
+import pytest
+
+from apack_hdl.verilog import conversion, names, writer
+from apack_hdl.verilog.reader import read
+from apack_hdl.verilog.tree import Cat, Const, Op, Ref, cat
+from apack_hdl.verilog.widths import fit, select
+
+
+def tidied(text: str, streams=()) -> str:
+    modules = read(textwrap.dedent(text))
+    conversion.tidy_up(modules, [*streams])
+    return "\n".join(writer.write(module) for module in modules)
+
+
+def ref(net, high, low, whole=False):
+    return Ref(net, high, low, whole)
+
+
+# Reading
+
+
+@pytest.mark.parametrize("wrong", [
+    "initial x = 0;", "assign x = a >>> 1;", "assign x = y;", "assign x = a + (b);", "assign x = f(a);",
+    "always @(negedge a) x <= 1'h0;", "wire [-1:0] z;", "wire [3:1] z;", "assign x = a",
+])
+def test_reader_refuses_what_it_does_not_know(wrong):
+    with pytest.raises(ValueError, match="cannot read this Verilog|without bits|end of file"):
+        read(f"module m(a, b, x);\n input a;\n input b;\n output x;\n {wrong}\nendmodule\n")
+
+
+def test_reader_numbers():
+    (module,) = read("module m(x);\n output [11:0] x;\n assign x = { 3'h5, 2'd2, 4'b10xz, 3'h0 };\nendmodule\n")
+    assert module.assigns[0].value == Const("101" "10" "10xz" "000")
+
+
+# Expressions
+
+
+def test_cat_joins_neighbours():
+    assert cat([Const("1"), Const("0"), ref("a", 7, 4), ref("a", 3, 1)]) == Cat((Const("10"), ref("a", 7, 1)))
+    assert cat([Cat((Const("1"), Const(""))), Const("1")]) == Const("11")
+
+
+def test_select_reaches_into_operators():
+    a, b, s = ref("a", 7, 0, True), ref("b", 7, 0, True), ref("s", 0, 0, True)
+    assert select(Cat((a, b)), 9, 6) == Cat((ref("a", 1, 0), ref("b", 7, 6)))
+    assert select(Op("?:", (s, a, b)), 5, 2) == Op("?:", (s, ref("a", 5, 2), ref("b", 5, 2)))
+    assert select(Op("+", (a, b)), 3, 0) == Op("+", (ref("a", 3, 0), ref("b", 3, 0)))
+    assert select(Op("+", (a, b)), 3, 1) is None, "a carry comes from below"
+    assert select(Op(">>", (a, s)), 3, 0) is None, "bits come from above"
+    wide = Op(">>", (Cat((Const("0000"), a)), s))
+    assert select(wide, 8, 0) == Op(">>", (Cat((Const("0"), a)), s)), "... unless they are zeros"
+
+
+def test_fit_spells_out_widths():
+    a, b = ref("a", 3, 0, True), ref("b", 5, 0, True)
+    assert fit(Op("+", (a, b)), 7) == Op("+", (Cat((Const("000"), a)), Cat((Const("0"), b))))
+    signed = [Op("$signed", (side,)) for side in (a, b)]
+    sign = ref("a", 3, 3)
+    assert fit(Op("-", (*signed,)), 6) == Op("-", (Cat((sign, sign, a)), b))
+    assert fit(Op("<", (*signed,)), 1) == Op("<", (Op("$signed", (Cat((sign, sign, a)),)), signed[1]))
+    assert fit(Op("!", (a,)), 1) == Op("==", (a, Const("0000")))
+    assert fit(Op(">>", (b, a)), 4) is None
+
+
+# Whole modules
+
+
+def test_register_with_reset():
+    assert tidied(r"""
+        module m(clk, rst, en, d, q);
+          input clk;  input rst;  input en;  input [3:0] d;
+          output [3:0] q;
+          reg [3:0] q = 4'h0;
+          reg [3:0] \$1 ;
+          wire [4:0] \$2 ;
+          assign \$2  = q + d;
+          always @(posedge clk)
+            q <= \$1 ;
+          always @* begin
+            \$1  = q;
+            if (en) begin
+              \$1  = \$2 [3:0];
+            end
+            if (rst) begin
+              \$1  = 4'h0;
+            end
+          end
+        endmodule
+        """) == textwrap.dedent("""\
+        module m (
+          input wire clk,
+          input wire rst,
+          input wire en,
+          input wire [3:0] d,
+          output reg [3:0] q
+        );
+
+          always @(posedge clk) begin
+            if (rst)
+              q <= 4'd0;
+            else if (en)
+              q <= q + d;
+          end
+        endmodule
+        """)
+
+
+def test_fields_dead_bits_and_instances():
+    """A structure crosses a boundary: it comes out as its fields, and what nobody reads is gone on both sides."""
+    assert tidied(r"""
+        module top(i__payload, o);
+          input [8:0] i__payload;
+          output [3:0] o;
+          wire [8:0] \i__payload ;
+          wire [6:0] \i__payload.data ;
+          wire \i__payload.last ;
+          wire \i__payload.error ;
+          wire [9:0] \$1 ;
+          wire [8:0] \sub.o ;
+          \top.sub  \sub$7  ( .i__payload(i__payload), .\p$3 (\$1 ) );
+          assign o = \$1 [7:4];
+          assign \i__payload.data  = i__payload[6:0];
+          assign \i__payload.last  = i__payload[7];
+          assign \i__payload.error  = i__payload[8];
+        endmodule
+        module \top.sub (i__payload, \p$3 );
+          input [8:0] i__payload;
+          output [9:0] \p$3 ;
+          wire [6:0] \i__payload.data ;
+          wire \i__payload.last ;
+          wire \i__payload.error ;
+          assign \p$3  = i__payload[7] ? { 3'h0, i__payload[6:0] } : 10'h3ff;
+          assign \i__payload.data  = i__payload[6:0];
+          assign \i__payload.last  = i__payload[7];
+          assign \i__payload.error  = i__payload[8];
+        endmodule
+        """, ["i"]) == textwrap.dedent("""\
+        module top (
+          input wire [6:0] i_data,
+          input wire i_last,
+          input wire i_error,
+          output wire [3:0] o
+        );
+
+          wire unused_inputs;
+
+          top_sub sub (
+            .i_data(i_data[6:4]),
+            .i_last(i_last),
+            .p(o)
+          );
+
+          assign unused_inputs = &{1'b0, i_error};
+        endmodule
+
+        module top_sub (
+          input wire [6:4] i_data,
+          input wire i_last,
+          output wire [7:4] p
+        );
+
+          assign p = i_last ? {1'b0, i_data} : 4'd15;
+        endmodule
+        """)
+
+
+def test_dummies_where_an_operator_gives_too_much():
+    text = tidied(r"""
+        module m(a, s, x);
+          input [7:0] a;  input [2:0] s;
+          output [3:0] x;
+          wire [14:0] \$1 ;
+          assign \$1  = a << s;
+          assign x = \$1 [7:4];
+        endmodule
+        """)
+    assert "assign {x, x_unused} = a << s;" in text and "wire [3:0] x_unused;" in text
+
+
+def test_array_element_is_a_choice():
+    text = tidied(r"""
+        module m(a, b, c, i, x, y);
+          input [4:0] a;  input [4:0] b;  input [4:0] c;  input [1:0] i;  input j;
+          output [4:0] x;  output [4:0] y;
+          wire [4:0] \$1 ;  wire [3:0] \$2 ;  wire [4:0] \$3 ;  wire [3:0] \$4 ;
+          assign \$2  = i * 3'h5;
+          assign \$1  = { c, b, a } >> \$2 ;
+          assign \$4  = j * 3'h5;
+          assign \$3  = { b, a } >> \$4 ;
+          assign x = \$1 ;
+          assign y = \$3 ;
+        endmodule
+        """)
+    assert [line.strip() for line in text.partition("case (i)")[2].splitlines()[1:5]] == [
+        "2'd0: x = a;", "2'd1: x = b;", "2'd2: x = c;", "default: x = 5'd0;",
+    ]
+    assert "assign y = j ? b : a;" in text
+
+
+def test_cases_say_no_more_than_they_do():
+    text = tidied(r"""
+        module m(s, x, y);
+          input [1:0] s;
+          output x;  output y;
+          reg x;  reg y;
+          always @* begin
+            if (\$auto$1 ) begin end
+            x = 1'h0;
+            casez (s)
+              2'h0:
+                  /* empty */;
+              2'h2:
+                  x = 1'h1;
+            endcase
+          end
+          always @* begin
+            y = 1'h0;
+            casez (s)
+              2'b1?:
+                  /* empty */;
+              2'h?:
+                  y = 1'h1;
+            endcase
+          end
+        endmodule
+        """.replace("if (\\$auto$1 ) begin end", ""))
+    assert "if (s == 2'd2)\n      x = 1'b1;" in text.replace("  ", "  ")
+    assert "2'b1?: ;" in text and "2'b??: y = 1'b1;" in text, "an empty item can hide the one behind it"
+
+
+# Names
+
+
+@pytest.mark.parametrize(("raw", "plain"), [
+    ("o__payload$31.data", "o_data"), ("rows$11[3].v_min", "rows_3_v_min"), ("i__ready$27", "i_ready"),
+    ("$12", ""), ("$12[4:3]", ""), ("port$19$0", ""), ("$signal$4", "signal"), ("a_product[17:2]", "a_product_17_2"),
+    ("apack.core.table", "apack_core_table"),
+])
+def test_plain(raw, plain):
+    assert names.plain(raw) == plain
+
+
+def test_unique():
+    taken = set(names.KEYWORDS)
+    assert [names.unique(name, taken) for name in ("a", "a", "a_2", "table", "table")] == [
+        "a", "a_2", "a_2_2", "table_", "table_2",
+    ]
