@@ -78,10 +78,9 @@ class RangeEncoder:
         return t[:-1]
 
     def shifts(self, sizes: np.ndarray, out: np.ndarray):
-        """The shifts d that normalize ``sizes`` (as :meth:`steps` leaves them; lost), into ``out`` (uint32)."""
-        f, exponents = self._format, sizes.view(self._format.integer)
-        np.right_shift(exponents, f.fraction, out=exponents)
-        np.copyto(out, exponents, casting="unsafe")
+        """The shifts d that normalize ``sizes`` (as :meth:`steps` leaves them), into ``out`` (uint32)."""
+        f = self._format
+        np.right_shift(sizes.view(f"u{sizes.itemsize}"), f.fraction, out=out, casting="unsafe")
         np.subtract(f.bias + self._config.range_bits - 1, out, out=out)
 
 
