@@ -24,8 +24,8 @@ class Encoder(wiring.Component):
     A value whose row has count zero does not stop the block: both streams end as they should, and the last
     word of ``symbols`` carries ``error``. They do not decode to the values then and are to be thrown away.
 
-    Latency: 7 cycles from a block's last value to the last word of ``symbols`` (more by the length of an
-    unresolved carry run, a cycle a digit), 4 to the last word of ``offsets``. ``values.ready`` depends
+    Latency: 10 cycles from a block's last value to the last word of ``symbols`` (more by the length of an
+    unresolved carry run, a cycle a digit), 5 to the last word of ``offsets``. ``values.ready`` depends
     combinationally on both outputs' ``ready`` and on ``load.valid``; payloads and ``valid`` are registered.
 
     Parameters
