@@ -15,11 +15,9 @@ def random_config(rng: random.Random, *, wide: bool = False, **fixed) -> CodecCo
     rows = fixed.get("rows") or rng.choice([2, 3, 4, 5, 7, 8, 9, rng.randint(2, 64 if wide else 16)])
     least = (rows - 1).bit_length()
     prob_bits = fixed.get("prob_bits") or rng.choice([least, rng.randint(least, 15), min(15, least + 2), 15])
-    range_bits = fixed.get("range_bits") or rng.choice([prob_bits + 1, rng.randint(prob_bits + 1, 24), 24])
-    most = min(range_bits, 16)
-    mult_bits = fixed.get("mult_bits") or rng.choice([2, rng.randint(2, most), most])
+    mult_bits = fixed.get("mult_bits") or rng.choice([2, 3, rng.randint(2, 16), 8, 16])
     width = fixed.get("width") or rng.choice([2, 3, 4, 5, 8, rng.randint(2, 16), 16])
-    return CodecConfig(width, rows, prob_bits, range_bits, mult_bits, fixed.get("block") or rng.randint(1, 64))
+    return CodecConfig(width, rows, prob_bits, mult_bits, fixed.get("block") or rng.randint(1, 64))
 
 
 def random_table(rng: random.Random, config: CodecConfig, *, style: str = "") -> SymbolTable:
@@ -76,37 +74,27 @@ def random_block(rng: random.Random, table: SymbolTable, count: int) -> list[int
 
 
 def follow_boundary(table: SymbolTable, point: int, bits: int, count: int) -> list[int]:
-    """The ``count`` rows whose intervals hold the code point ``point / 2**bits``.
+    """Up to ``count`` rows whose intervals hold the code point ``point / 2**bits``, none of them at its beginning.
 
-    As long as the point is not a lower bound, `low` stays just below it: the code so far ends in a run of ones.
+    `low` stays just below the point, so the code so far ends in a run of ones.
     """
-    R = table.config.range_bits
-    rng, dif, rows = (1 << R) - 1, (point << R >> bits) % ((1 << R) - 1), []
-    for _ in range(count):
-        row, a, b = search(table, rng, dif)
-        d = R - (b - a).bit_length()
-        rng, dif = (b - a) << d, (dif - a) << d
+    cfg = table.config
+    t, dif, rows = (1 << cfg.mult_bits) - 1, point << cfg.range_bits >> bits, []
+    while len(rows) < count and 0 < dif < t << cfg.prob_bits:
+        row = reference.find_row(table, t, dif)
+        a, d, t = reference.narrow(table, t, row)
+        dif = (dif - a) << d
         rows.append(row)
     return rows
 
 
-def search(table: SymbolTable, rng: int, dif: int) -> tuple[int, int, int]:
-    """The row that the code lies in, and its interval."""
-    c, total = table.cumulative, table.config.total
-    row = max(i for i in range(len(table.v_min)) if c[i] < total and reference.bounds(table, rng, i)[0] <= dif)
-    return row, *reference.bounds(table, rng, row)
-
-
 def steps(table: SymbolTable, rows: Sequence[int]) -> list[tuple[int, int]]:
     """What each row, then the end of the block, does to the code: (a, d)."""
-    R = table.config.range_bits
-    rng, result = (1 << R) - 1, []
+    t, result = (1 << table.config.mult_bits) - 1, []
     for row in rows:
-        a, b = reference.bounds(table, rng, row)
-        d = R - (b - a).bit_length()
-        rng = (b - a) << d
+        a, d, t = reference.narrow(table, t, row)
         result.append((a, d))
-    return [*result, ((1 << R - 1) - 1, 1)]
+    return [*result, ((1 << table.config.range_bits - 1) - 1, 1)]
 
 
 def code_bytes(config: CodecConfig, block: Sequence[tuple[int, int]]) -> bytes:
@@ -182,17 +170,14 @@ def missing_rows(table: SymbolTable) -> int:
 
 
 def decode_rows(table: SymbolTable, symbols: bytes, count: int) -> tuple[list[int], int]:
-    """The rows that a decoder with R-bit registers finds, whatever the stream holds; and D, the bits shifted out.
-
-    Differs from the reference only for a stream that no encoder writes: R ones in front (FORMAT.md 4.5).
-    """
+    """The rows that an R-bit decoder finds, whatever the stream holds; and D, the bits shifted out."""
     R = table.config.range_bits
-    rng, dif, D, rows = (1 << R) - 1, field(symbols, 0, R), 0, []
+    t, dif, D, rows = (1 << table.config.mult_bits) - 1, field(symbols, 0, R), 0, []
     for _ in range(count):
-        row, a, b = search(table, rng, dif)
-        d = R - (b - a).bit_length()
+        row = reference.find_row(table, t, dif)
+        a, d, t = reference.narrow(table, t, row)
         dif = ((dif - a) << d | field(symbols, R + D, d)) % (1 << R)
-        rng, D = (b - a) << d, D + d
+        D += d
         rows.append(row)
     return rows, D
 

@@ -1,4 +1,4 @@
-"""Leading zeros, scaling and normalization against integer arithmetic."""
+"""Leading zeros and selection against integer arithmetic."""
 
 import random
 
@@ -7,10 +7,8 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 from drivers import simulate
-from models import random_config
 
-from apack_hdl.arithmetic import leading_zeros, normalize, scaled
-from golden.config import CodecConfig
+from apack_hdl.arithmetic import leading_zeros, select
 
 
 class Unit(wiring.Component):
@@ -48,36 +46,20 @@ def some(rng, bits, count=150):
     return [rng.getrandbits(bits) >> rng.randrange(bits) for _ in range(count)] + [0, (1 << bits) - 1]
 
 
-@pytest.mark.parametrize("bits", range(2, 26))
+@pytest.mark.parametrize("bits", range(2, 33))
 def test_leading_zeros(bits):
     unit = Unit(lambda m, value: [leading_zeros(m, value, "zeros")], bits)
     values = [v for v in some(random.Random(bits), bits) if v] + [1 << n for n in range(bits)]
     check(unit, [(v,) for v in values], lambda v: [bits - v.bit_length()])
 
 
-CORNERS = [
-    CodecConfig(2, 2, 1, 2, 2, 1),
-    CodecConfig(8, 16, 10, 16, 8),
-    CodecConfig(8, 16, 10, 16, 16),
-    CodecConfig(8, 16, 4, 24, 2),  # s = -18: the product is shifted to the left
-    CodecConfig(8, 16, 15, 24, 16),
-    CodecConfig(8, 16, 15, 16, 16),
-    CodecConfig(8, 2, 1, 24, 2),
-]
-CONFIGS = CORNERS + [random_config(random.Random(seed)) for seed in range(8)]
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_scaled(config):
-    s, rng = config.scale_shift, random.Random(str(config))
-    unit = Unit(lambda m, t, c: [scaled(m, config, t, c, "x")], config.mult_bits, config.prob_bits + 1)
-    cases = [(t, c) for t in some(rng, config.mult_bits, 20) for c in some(rng, config.prob_bits, 20)]
-    check(unit, cases, lambda t, c: [t * c >> s if s >= 0 else t * c << -s])
-
-
-@pytest.mark.parametrize("config", CONFIGS, ids=str)
-def test_normalize(config):
-    R, P = config.range_bits, config.prob_bits
-    unit = Unit(lambda m, size: normalize(m, config, size), R)
-    sizes = [v for v in some(random.Random(str(config)), R) if v >> R - 1 - P] + [1 << n for n in range(R - 1 - P, R)]
-    check(unit, [(v,) for v in sizes], lambda v: [v << R - v.bit_length(), R - v.bit_length()])
+@pytest.mark.parametrize("widths", [(1, 1), (5, 3, 4), (8,) * 7, (2, 9) * 8], ids=str)
+def test_select(widths):
+    """One entry of several, of unequal widths too."""
+    rng = random.Random(str(widths))
+    unit = Unit(lambda m, chosen, *entries: [select(m, chosen, entries, "x")], len(widths), *widths)
+    cases = []
+    for i in range(len(widths)):
+        cases += [(1 << i, *(rng.getrandbits(w) for w in widths)) for _ in range(5)]
+        cases.append((1 << i, *((1 << w) - 1 for w in widths)))
+    check(unit, cases, lambda chosen, *entries: [entries[chosen.bit_length() - 1]])

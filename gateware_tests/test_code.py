@@ -64,8 +64,8 @@ def test_accumulator(seed):
 
 def test_accumulator_rate():
     """Digits that follow each other closest: every step moves by 15 bits."""
-    config = CodecConfig(2, 2, 15, 24, 16, 64)
-    blocks = [[(k, 15) for k in range(n)] + [((1 << 23) - 1, 1)] for n in (1, 40, 2, 3)]
+    config = CodecConfig(2, 2, 15, 16, 64)
+    blocks = [[(k, 15) for k in range(n)] + [((1 << config.range_bits - 1) - 1, 1)] for n in (1, 40, 2, 3)]
     inputs = sum((step_payloads(block, 0) for block in blocks), [])
     count = sum((len(code_bytes(config, block)) + 1) // 2 for block in blocks)
     run = Bench(CodeAccumulator(config)).run({"i": inputs}, {"o": count}, seed=0)
@@ -105,7 +105,7 @@ def check_resolver(config, streams, seed, busy=1.0):
     return run
 
 
-RUN_CONFIG = CodecConfig(8, 4, 15, 24, 8, 60)  # at most 56 digits a block
+RUN_CONFIG = CodecConfig(8, 4, 15, 8, 60)  # at most 56 digits a block
 
 
 @pytest.mark.parametrize("carry", [0, 1])
@@ -144,7 +144,7 @@ def test_resolver_random(seed):
 @pytest.mark.parametrize("block,prob_bits", [(1, 15), (4, 4), (16, 4), (64, 5), (17, 15), (68, 15), (1, 1)])
 def test_resolver_counts_the_longest_run_there_can_be(block, prob_bits):
     """As many digits as a block of this size can have: all ones between the first and the last."""
-    config = CodecConfig(4, 2, prob_bits, 24, 8, block)
+    config = CodecConfig(4, 2, prob_bits, 8, block)
     most = (block * prob_bits + 1 + 15) // 16
     for carry in (0, 1):
         stream = [carried(0x1234)] + [carried(ONES)] * (most - 2) + [carried(0x5678, carry)]

@@ -17,7 +17,7 @@ from golden.table import SymbolTable
 PORTS = ("blocks", "symbols", "offsets", "values", "report")
 NO_ERROR = {"symbols_short": 0, "symbols_long": 0, "offsets_short": 0, "offsets_long": 0}
 # Values of the first row take 15 bits of both streams.
-DEAR = SymbolTable(CodecConfig(16, 2, 15, 24, 16, 40), (0, 1 << 15), (1, (1 << 15) - 1))
+DEAR = SymbolTable(CodecConfig(16, 2, 15, 16, 40), (0, 1 << 15), (1, (1 << 15) - 1))
 
 
 def inputs_of(tables, word, seed):
@@ -117,16 +117,12 @@ def test_damaged_streams(seed):
 def test_model_of_damage_is_the_reference(seed):
     """Where the reference gives values the model gives the same and finds no fault; else it finds one."""
     rng = random.Random(seed)
-    config = random_config(rng, range_bits=24)  # R ones in front, where they differ, do not come by chance
+    config = random_config(rng)
     table = random_table(rng, config)
     for count, symbols, offsets in damaged(rng, table, encoded(table, random_blocks(rng, table, 20))):
-        if symbols.startswith(b"\xff\xff\xff"):
-            continue
         values, report = decode_damaged(table, symbols, offsets, count)
         try:
-            # An offset that is not below its row's size can lead out of the value space.
-            decoded = reference.decode_block(table, symbols, offsets, count)
-            assert [v % config.values for v in decoded] == values and report == NO_ERROR
+            assert reference.decode_block(table, symbols, offsets, count) == values and report == NO_ERROR
         except FormatError as error:
             stream = str(error).split()[0]
             needed, there = (int(n) for n in str(error).split("need ")[1].replace(" bytes, there are", "").split())
@@ -134,12 +130,12 @@ def test_model_of_damage_is_the_reference(seed):
 
 
 CORNERS = [
-    CodecConfig(2, 2, 1, 2, 2, 1),
-    CodecConfig(2, 2, 1, 24, 2, 40),  # s < 0
-    CodecConfig(16, 3, 15, 24, 16, 40),
-    CodecConfig(16, 5, 15, 16, 16, 40),
-    CodecConfig(3, 16, 4, 5, 2, 40),  # more rows than values
-    CodecConfig(16, 64, 6, 24, 2, 40),
+    CodecConfig(2, 2, 1, 2, 1),
+    CodecConfig(2, 2, 1, 2, 40),
+    CodecConfig(16, 3, 15, 16, 40),
+    CodecConfig(16, 5, 15, 16, 40),
+    CodecConfig(3, 16, 4, 2, 40),  # more rows than values
+    CodecConfig(16, 64, 6, 2, 40),
 ]
 
 
@@ -154,7 +150,7 @@ def test_corners(config, style):
 @pytest.mark.parametrize("v_min,counts", [((0,), (16,)), ((0, 1, 2), (0, 16, 0)), ((0, 15), (0, 16))])
 def test_certain_row(v_min, counts):
     """Symbols of no bits, and offsets of no bits where the row has one value: the streams are there all the same."""
-    table = SymbolTable(CodecConfig(4, 3, 4, 8, 4, 40), v_min, counts)
+    table = SymbolTable(CodecConfig(4, 3, 4, 4, 40), v_min, counts)
     rng, row = random.Random(0), counts.index(16)
     orders = encoded(table, [[value_in(rng, table, row) for _ in range(n)] for n in (1, 40, 2, 17)])
     assert all(symbols == b"\0" for _, symbols, _ in orders)
@@ -174,7 +170,7 @@ def test_one_stream_is_late(late):
 
 def test_nothing_is_taken():
     """Values and reports are offered though nobody is ready."""
-    table = SymbolTable(CodecConfig(4, 4, 4, 8, 4, 8), (0, 4, 8, 12), (4, 4, 4, 4))
+    table = SymbolTable(CodecConfig(4, 4, 4, 4, 8), (0, 4, 8, 12), (4, 4, 4, 4))
     orders = encoded(table, [[1], [2, 3]])
     free = check(table.config, [(table, orders)])
     wait = {name: lambda now: now > 200 for name in ("values", "report")}

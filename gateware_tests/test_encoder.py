@@ -26,7 +26,7 @@ from golden.table import SymbolTable
 
 PORTS = ("values", "symbols", "offsets")
 # Values of the first row take 15 bits of both streams, so that hardly a cycle passes without a digit.
-DEAR = SymbolTable(CodecConfig(16, 2, 15, 24, 16, 40), (0, 1 << 15), (1, (1 << 15) - 1))
+DEAR = SymbolTable(CodecConfig(16, 2, 15, 16, 40), (0, 1 << 15), (1, (1 << 15) - 1))
 
 
 def check(config, tables, *, word=32, seed=0, busy=1.0, bench=None, **options):
@@ -73,12 +73,12 @@ def test_random(seed):
 
 
 CORNERS = [
-    CodecConfig(2, 2, 1, 2, 2, 1),
-    CodecConfig(2, 2, 1, 24, 2, 40),  # s < 0
-    CodecConfig(16, 3, 15, 24, 16, 40),
-    CodecConfig(16, 5, 15, 16, 16, 40),
-    CodecConfig(3, 16, 4, 5, 2, 40),  # more rows than values
-    CodecConfig(16, 64, 6, 24, 2, 40),
+    CodecConfig(2, 2, 1, 2, 1),
+    CodecConfig(2, 2, 1, 2, 40),
+    CodecConfig(16, 3, 15, 16, 40),
+    CodecConfig(16, 5, 15, 16, 40),
+    CodecConfig(3, 16, 4, 2, 40),  # more rows than values
+    CodecConfig(16, 64, 6, 2, 40),
 ]
 
 
@@ -96,7 +96,7 @@ CERTAIN = [((0,), (16,)), ((0, 1), (16, 0)), ((0, 1, 2), (0, 16, 0)), ((0, 15), 
 @pytest.mark.parametrize("v_min,counts", CERTAIN)
 def test_certain_row(v_min, counts):
     """One row has all counts, so symbols take no bits; where it has one value, offsets take none either."""
-    table = SymbolTable(CodecConfig(4, 3, 4, 8, 4, 40), v_min, counts)
+    table = SymbolTable(CodecConfig(4, 3, 4, 4, 40), v_min, counts)
     rng, row = random.Random(0), counts.index(16)
     blocks = [[value_in(rng, table, row) for _ in range(n)] for n in (1, 40, 2, 17)]
     run = check(table.config, [(table, blocks)])
@@ -110,7 +110,7 @@ def test_certain_row(v_min, counts):
 def test_long_carry_run(length, carry):
     """Values whose code becomes a run of all-ones digits, before a carry comes or fails to come."""
     rng = random.Random(length)
-    config = CodecConfig(4, 4, 6, 20, 10, 120 + 20 * length)
+    config = CodecConfig(4, 4, 6, 14, 120 + 20 * length)
     table, rows = long_run(config, rng, length, carry)
     assert any(n >= length and c == carry for n, c in carry_runs(config, steps(table, rows)))
     blocks = [[value_in(rng, table, row) for row in rows], [table.v_min[rows[0]]]]
@@ -126,7 +126,7 @@ def test_uncodable(seed):
     rng = random.Random(seed)
     counts = HOLES[seed % len(HOLES)]
     v_min = (0, *sorted(rng.sample(range(1, 16), len(counts) - 1)))
-    config = CodecConfig(4, 5, 5, 9, 5, 20)
+    config = CodecConfig(4, 5, 5, 5, 20)
     table = SymbolTable(config, v_min, counts)
     bad = [v for v in range(16) if not table.counts[table.row_of_value[v]]]
     blocks = []
@@ -155,7 +155,7 @@ def test_one_output_stalls(late, now):
 
 def test_nothing_is_taken():
     """Both outputs make their first offer though nobody is ready."""
-    table = SymbolTable(CodecConfig(4, 4, 4, 8, 4, 8), (0, 4, 8, 12), (4, 4, 4, 4))
+    table = SymbolTable(CodecConfig(4, 4, 4, 4, 8), (0, 4, 8, 12), (4, 4, 4, 4))
     free = check(table.config, [(table, [[1, 2], [3]])])
     wait = {"symbols": lambda now: now > 200, "offsets": lambda now: now > 200}
     run = check(table.config, [(table, [[1, 2], [3]])], busy=wait)
@@ -182,7 +182,7 @@ def test_rate_and_latency(word):
         blocks = [[k * 777 % (1 << 15) for k in range(n)] for n in (1, 40, 1, 1, 2, 3, 17, 40, 5, 1)]
         run = run_at_full_rate(table, blocks, word)
         last = [run.times["values"][sum(map(len, blocks[: k + 1])) - 1] for k in range(len(blocks))]
-        for name, latency in (("symbols", 7), ("offsets", 4)):
+        for name, latency in (("symbols", 10), ("offsets", 5)):
             ends = [t for t, w in zip(run.times[name], run.out[name], strict=True) if w["last"]]
             assert ends == [t + latency for t in last], name
 

@@ -18,12 +18,12 @@ def expected(table, blocks):
         error = 0
         for v in block:
             row = int(table.row_of_value[v])
-            low, high = table.cumulative[row : row + 2]
-            error |= low == high
-            span = (0, table.config.total) if low == high else (low, high)
-            intervals.append({"c_low": span[0], "c_high": span[1], "finish": 0, "error": int(error)})
+            c_low, count = table.cumulative[row], table.counts[row]
+            if count == 0:
+                c_low, count, error = 0, table.config.total, 1
+            intervals.append({"c_low": c_low, "count": count, "finish": 0, "error": error})
             offsets.append({"data": v - table.v_min[row], "bits": table.offset_bits[row], "finish": 0})
-        intervals.append({"finish": 1, "error": int(error)})
+        intervals.append({"finish": 1, "error": error})
         offsets.append({"data": 0, "bits": 0, "finish": 1})
     return intervals, offsets
 
@@ -48,7 +48,7 @@ def test_random(seed):
     assert run.out["offsets"] == offsets, table
 
 
-@pytest.mark.parametrize("config", [CodecConfig(3, 8, 5, 8, 4, 8), CodecConfig(6, 11, 5, 8, 4, 8)], ids=str)
+@pytest.mark.parametrize("config", [CodecConfig(3, 8, 5, 4, 8), CodecConfig(6, 11, 5, 4, 8)], ids=str)
 def test_every_value(config):
     for seed in range(4):
         table = random_table(random.Random(seed), config)
@@ -62,17 +62,17 @@ def test_every_value(config):
 
 
 def test_one_cycle_more_than_values():
-    config = CodecConfig(4, 4, 4, 8, 4, 64)
+    config = CodecConfig(4, 4, 4, 4, 64)
     table = SymbolTable(config, (0, 3, 4, 9), (4, 4, 4, 4))
     blocks = [[5] * n for n in (1, 1, 7, 1, 30)]
     count = sum(map(len, blocks)) + len(blocks)
     bench = Bench(RowLookup(config), {"rows": hardware_rows(table)})
     run = bench.run({"values": transfers(blocks)}, {"intervals": count, "offsets": count}, seed=0)
-    assert run.times["intervals"] == run.times["offsets"] == list(range(1, count + 1))
+    assert run.times["intervals"] == run.times["offsets"] == list(range(2, count + 2))
 
 
 def test_hold_stops_the_next_block_only():
-    config = CodecConfig(4, 4, 4, 8, 4, 64)
+    config = CodecConfig(4, 4, 4, 4, 64)
     table = SymbolTable(config, (0, 3, 4, 9), (4, 4, 4, 4))
     dut = RowLookup(config)
 
@@ -95,10 +95,14 @@ def test_hold_stops_the_next_block_only():
         ctx.set(dut.hold, 1)
         for _ in range(3):
             assert await give(0) and ctx.get(dut.busy)
-        assert await give(1) and not ctx.get(dut.busy)
-        for _ in range(5):
-            assert not await give(1) and not ctx.get(dut.busy)
-        ctx.set(dut.hold, 0)
-        assert await give(1) and not ctx.get(dut.busy)  # a block of one value is never seen busy
+        for _ in range(2):
+            assert await give(1)
+            ctx.set(dut.hold, 1)
+            for wait in range(6):
+                # The last value and `finish` are still looked up; then the table is free.
+                assert ctx.get(dut.busy) == (wait < 2)
+                assert not await give(1)
+            ctx.set(dut.hold, 0)  # for a block of one value
+            assert ctx.get(dut.values.ready)
 
     simulate(dut, testbench)

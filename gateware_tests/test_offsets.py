@@ -96,14 +96,14 @@ def test_unpacker(seed):
 
 def test_unpacker_without_offsets():
     """Rows of one value each: the streams are empty, and must be there all the same."""
-    table = SymbolTable(CodecConfig(2, 4, 4, 8, 4, 8), (0, 1, 2, 3), (4, 4, 4, 4))
+    table = SymbolTable(CodecConfig(2, 4, 4, 4, 8), (0, 1, 2, 3), (4, 4, 4, 4))
     check_unpacker(table, [([0], b""), ([3, 2, 1], b""), ([2], b"\x80"), ([1], b"")], 0)
 
 
 @pytest.mark.parametrize("width", [1 + 1, 8, 16])
 def test_unpacker_rate(width):
     """A value per cycle for the longest offsets; latency 2 cycles from symbol to value."""
-    table = SymbolTable(CodecConfig(width, 2, 4, 8, 4, 64), (0,), (16,))
+    table = SymbolTable(CodecConfig(width, 2, 4, 4, 64), (0,), (16,))
     rng = random.Random(width)
     rows, offsets = [0] * 40, packed([(rng.getrandbits(width), width) for _ in range(40)])
     run = check_unpacker(table, [(rows, offsets)], 0)

@@ -38,10 +38,10 @@ async def load(ctx, dut, rows, rng, allowed):
 
 
 CORNERS = [
-    CodecConfig(2, 2, 1, 2, 2, 1),
-    CodecConfig(16, 64, 15, 24, 16, 8),
-    CodecConfig(15, 63, 6, 7, 2, 8),
-    CodecConfig(3, 16, 4, 5, 2, 8),  # more rows than values
+    CodecConfig(2, 2, 1, 2, 1),
+    CodecConfig(16, 64, 15, 16, 8),
+    CodecConfig(15, 63, 6, 2, 8),
+    CodecConfig(3, 16, 4, 2, 8),  # more rows than values
 ]
 
 
@@ -66,7 +66,7 @@ def test_load(seed):
 
 
 def test_one_row_per_cycle():
-    config = CodecConfig(4, 7, 5, 8, 4, 8)
+    config = CodecConfig(4, 7, 5, 4, 8)
     dut, table = RowTable(config), random_table(random.Random(1), config)
 
     async def testbench(ctx):
@@ -87,7 +87,7 @@ def test_one_row_per_cycle():
 def test_reset_while_loading(before):
     """Reset forgets the rows that came before it: the next one is the first."""
     rng = random.Random(before)
-    config = CodecConfig(4, 5, 5, 8, 4, 8)
+    config = CodecConfig(4, 5, 5, 4, 8)
     dut, reset = RowTable(config), Signal()
     first, second = (random_table(rng, config, style="even") for _ in range(2))
 
@@ -105,7 +105,7 @@ def test_reset_while_loading(before):
 
 
 def test_load_rows():
-    config = CodecConfig(4, 4, 3, 8, 4, 8)
+    config = CodecConfig(4, 4, 3, 4, 8)
     rows = load_rows(SymbolTable(config, (0, 3, 9), (5, 0, 3)))
     assert rows == [{"v_min": v, "count": c} for v, c in [(0, 0), (0, 5), (3, 0), (9, 3)]]
     assert len(load_rows(SymbolTable(config, (0,), (8,)))) == 4
