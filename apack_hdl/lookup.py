@@ -25,7 +25,7 @@ class RowLookup(wiring.Component):
     -------
     values : stream in, W-bit values with ``last``.
     intervals, offsets : streams out, always offered together and taken each on its own.
-    rows : In, the table; must not change between a block's first and last value.
+    rows : In, the table; must not change while ``busy``.
     hold : In(1), do not begin a block now.
     busy : Out(1), a block has begun, and not all of its values have been looked up.
     """
