@@ -38,15 +38,20 @@ def join(fields: np.ndarray, lengths: np.ndarray, size: int) -> tuple[np.ndarray
     return fields, lengths
 
 
-def part(fields: np.ndarray, lengths: np.ndarray) -> np.ndarray:
-    """The inverse of :func:`join` for fields that do not overlap.
+def joined_lengths(lengths: np.ndarray, size: int) -> list[np.ndarray]:
+    """Lengths of fields joined by 1, 2, 4, .. ``size``: uint32 like ``lengths``, each array half as long."""
+    levels = [lengths]
+    while len(levels[-1]) * size > len(lengths):
+        levels.append(levels[-1][0::2] + levels[-1][1::2])
+    return levels
 
-    ``fields``: uint32, shape ``(k, lanes)``; ``lengths``: of the parts, uint32, shape ``(k * size, lanes)``.
+
+def part(fields: np.ndarray, levels: list[np.ndarray]) -> np.ndarray:
+    """The inverse of :func:`join` for fields that do not overlap: uint32, of the lengths ``levels[0]``.
+
+    ``fields``: uint32, of the lengths ``levels[-1]`` (:func:`joined_lengths`).
     """
-    tree = [lengths]
-    while len(tree[-1]) > len(fields):
-        tree.append(tree[-1][0::2] + tree[-1][1::2])
-    for lengths in reversed(tree[:-1]):
+    for lengths in reversed(levels[:-1]):
         parts = np.empty_like(lengths)
         high, low, shift = parts[0::2], parts[1::2], lengths[1::2]
         np.right_shift(fields, shift, out=high)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from .bits import BitSums, BitWindows, group_size, join, part, running_ends, spread
+from .bits import BitSums, BitWindows, group_size, join, joined_lengths, part, running_ends, spread
 from .errors import UncodableError
 from .recurrence import RangeDecoder, RangeEncoder, longest_shift
 from .table import SymbolTable
@@ -161,7 +161,9 @@ def decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
             entries[:, whole:][np.arange(steps)[:, None] >= counts[whole:n] - first] = 0
         if widest:
             entries += _offsets(offsets, at[:n], entries >> np.uint32(16), group)
-        codes[:n, first : first + inside] = entries[:inside].astype(codes.dtype).T
+        found = np.empty((inside, spread(n, code.itemsize)), code)[:, :n]
+        found[:] = entries[:inside]
+        codes[:n, first : first + inside] = found.T
     if cfg.width not in (8, 16):
         codes &= codes.dtype.type(cfg.values - 1)  # an offset beyond its row, which no encoder writes
     shifted = decoder.ended - symbols.starts - cfg.range_bits
@@ -170,12 +172,10 @@ def decode_lanes(table, data, starts, symbol_bytes, offset_bytes, counts):
 
 def _offsets(windows, at, lengths, group):
     """Read fields of the given ``lengths`` (uint32, ``(steps, lanes)``) from positions ``at`` on, which move along."""
-    joined = lengths
-    while len(joined) * group > len(lengths):
-        joined = joined[0::2] + joined[1::2]
-    joined = joined.astype(np.int64)
+    levels = joined_lengths(lengths, group)
+    joined = levels[-1].astype(np.int64)
     position = running_ends(at, joined)
     position -= joined
     fields = windows.at(position)
     fields >>= np.subtract(64, joined, out=joined).view(np.uint64)
-    return part(fields.astype(np.uint32), lengths)
+    return part(fields.astype(np.uint32), levels)
