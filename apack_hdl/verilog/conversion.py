@@ -34,7 +34,7 @@ def convert(component: wiring.Component, name: str) -> tuple[Module, str]:
 def tidy_up(modules: list[Module], streams: list[str]):
     """What Yosys wrote, as people would write it. The first module is the top; ``streams`` orders its ports."""
     for module in modules:
-        arrays.choose_elements(module)
+        arrays.find_elements(module)
         widths.make_exact(module)
         registers.fold_next_state(module)
     fields.split_fields(modules)
@@ -45,6 +45,7 @@ def tidy_up(modules: list[Module], streams: list[str]):
     tidy.mention_unused(modules[0])
     names.choose_names(modules)
     for module in modules:
+        arrays.line_up(module)
         names.order_nets(module, streams if module is modules[0] else ())
 
 

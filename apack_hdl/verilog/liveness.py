@@ -1,6 +1,6 @@
 """Which bits are of use."""
 
-from .tree import ARITHMETIC, BITWISE, Assign, Case, Cat, Expr, If, Instance, Module, Op, Ref
+from .tree import ARITHMETIC, BITWISE, CHOICES, Assign, Case, Cat, Expr, If, Instance, Module, Op, Ref
 
 
 class Liveness:
@@ -85,8 +85,8 @@ class Liveness:
                 for part in reversed(parts):
                     self._need(part, mask)
                     mask >>= part.width
-            case Op("?:", (condition, *branches)):
-                self._need(condition, -1)
+            case Op(name, (selector, *branches)) if name in CHOICES:
+                self._need(selector, -1)
                 for branch in branches:
                     self._need(branch, mask)
             case Op("<<", (value, amount)):

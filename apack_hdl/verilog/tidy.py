@@ -18,7 +18,7 @@ def write_out(module: Module):
         assign.target.net: assign.value
         for assign in module.assigns
         if isinstance(assign.target, Ref) and assign.target.whole and ANONYMOUS.match(assign.target.net)
-        if assign.target.net not in connected
+        if assign.target.net not in connected and not _picks(assign.value)
     }
     written, kept = {}, set()
 
@@ -71,6 +71,10 @@ def mention_unused(top: Module):
     if idle:
         top.nets["unused_inputs"] = Net(1)
         top.assigns.append(Assign(top.whole("unused_inputs"), Op("r&", (cat([Const("0"), *idle]),))))
+
+
+def _picks(expr: Expr) -> bool:
+    return isinstance(expr, Op) and expr.name == "pick"
 
 
 def _is_short(expr: Expr) -> bool:

@@ -9,7 +9,8 @@ ONE_BIT = COMPARISONS | {"!", "r&", "r|", "r^"}  # r: reduction
 BITWISE = {"~", "&", "|", "^"}
 ARITHMETIC = {"+", "-", "*", "neg"}  # bit i of the result depends on bits 0..i of the operands
 SHIFTS = {"<<", ">>"}
-OPERATORS = ONE_BIT | BITWISE | ARITHMETIC | SHIFTS | {"?:", "$signed"}
+CHOICES = {"?:", "pick"}  # selector, then what it chooses from: if 1 and if 0; element 0, element 1, ...
+OPERATORS = ONE_BIT | BITWISE | ARITHMETIC | SHIFTS | CHOICES | {"$signed", "+:"}  # +: vector, lowest bit, a width
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +62,9 @@ class Op:
             return 1
         if self.name in SHIFTS:
             return self.args[0].width
-        return max(arg.width for arg in (self.args[1:] if self.name == "?:" else self.args))
+        if self.name == "+:":
+            return self.args[2].width
+        return max(arg.width for arg in (self.args[1:] if self.name in CHOICES else self.args))
 
 
 Expr = Const | Ref | Cat | Op

@@ -1,7 +1,22 @@
 """Widths: every expression gets exactly the width of what it is assigned to, so that Verilog has nothing to stretch
 or cut without saying so, and an expression means the same wherever it stands."""
 
-from .tree import ARITHMETIC, BITWISE, COMPARISONS, Assign, Cat, Const, Expr, Module, Net, Op, Ref, cat, rewrite
+from .tree import (
+    ARITHMETIC,
+    BITWISE,
+    CHOICES,
+    COMPARISONS,
+    Assign,
+    Cat,
+    Const,
+    Expr,
+    Module,
+    Net,
+    Op,
+    Ref,
+    cat,
+    rewrite,
+)
 
 
 def make_exact(module: Module):
@@ -41,9 +56,9 @@ def select(expr: Expr, high: int, low: int) -> Expr | None:
                 if top >= bottom:
                     picked.append(select(part, top - at, bottom - at))
             return None if None in picked else cat(picked)
-        case Op("?:", (condition, *branches)):
+        case Op(name, (selector, *branches)) if name in CHOICES:
             branches = [select(fit(branch, expr.width), high, low) for branch in branches]
-            return None if None in branches else Op("?:", (condition, *branches))
+            return None if None in branches else Op(name, (selector, *branches))
         case Op(name, args) if name in BITWISE or (name in ARITHMETIC and low == 0):
             args = [select(fit(arg, expr.width), high, low) for arg in args]
             return None if None in args else Op(name, tuple(args))
@@ -63,9 +78,9 @@ def fit(expr: Expr, width: int) -> Expr | None:
     None if bits had to be cut off behind an operator that does not allow it (a shift to the right).
     """
     match expr:
-        case Op("?:", (condition, *branches)):
+        case Op(name, (selector, *branches)) if name in CHOICES:
             branches = [fit(branch, width) for branch in branches]
-            return None if None in branches else Op("?:", (exact(condition), *branches))
+            return None if None in branches else Op(name, (exact(selector), *branches))
         case Op(name, args) if name in BITWISE or name in ARITHMETIC:
             signed = all(isinstance(arg, Op) and arg.name == "$signed" for arg in args)
             args = [_extend(arg.args[0], width) if signed else fit(arg, width) for arg in args]

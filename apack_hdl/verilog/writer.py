@@ -150,6 +150,8 @@ class _Writer:
                 return runs[0] if len(runs) == 1 else f"{{{', '.join(runs)}}}"
             case Op("$signed", (arg,)):
                 return f"$signed({self.expr(arg)})"
+            case Op("+:", (vector, lowest, width)):
+                return f"{self.expr(vector)}[{self.expr(lowest)} +: {width.width}]"
             case Op("?:", (condition, yes, no)):
                 return f"{self.operand(condition)} ? {self.operand(yes)} : {self.operand(no, '?:')}"
             case Op(name, (arg,)):
