@@ -1,15 +1,16 @@
 """How fast the golden codec is, beside an entropy coder of reference: MB of tensor a second, each way.
 
 Pure functions; the command ``apack bench`` shows what :func:`run` returns, and so does ``python -m golden.bench``.
-Everything measured is one thread's work: numpy's element-wise operations and constriction's coders use no others.
-The codecs take turns on the same data, so that a busy machine slows all of them alike: of their speeds the ratio
-says more than the figures themselves.
+Time is processor time, of one core: neither numpy's element-wise operations nor constriction's coders use more than
+one thread, and what other programs take does not count. They still compete for cache and memory, so the codecs take
+turns on the same data: the ratio of their speeds says more than the speeds.
 """
 
 import argparse
 import importlib
 import importlib.util
 import json
+import os
 import statistics
 import time
 from collections.abc import Callable
@@ -158,9 +159,9 @@ def _measure(tensor, codes, config, cover_all, repeat, progress) -> list[dict]:
 
 
 def _timed(function, *arguments) -> tuple[float, object]:
-    start = time.perf_counter()
+    start = time.process_time()
     result = function(*arguments)
-    return time.perf_counter() - start, result
+    return max(time.process_time() - start, 1e-9), result
 
 
 def _summary(tensor, name, raw, size, times) -> dict:
@@ -169,6 +170,19 @@ def _summary(tensor, name, raw, size, times) -> dict:
         result[f"{way}_mb_s"] = raw / min(times[way]) / 1e6
         result[f"{way}_median_mb_s"] = raw / statistics.median(times[way]) / 1e6
     return result
+
+
+def _write(path: str, text: str) -> None:
+    """Write a file whole or not at all."""
+    part = f"{path}.part{os.getpid()}"
+    try:
+        with open(part, "w", encoding="utf-8") as file:
+            file.write(text)
+        os.replace(part, path)
+    except OSError:
+        if os.path.exists(part):
+            os.unlink(part)
+        raise
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -182,8 +196,7 @@ def main(arguments: list[str] | None = None) -> None:
     try:
         results = run(asked.size, asked.seed, asked.repeat)
         if asked.json:
-            with open(asked.json, "w", encoding="utf-8") as file:
-                json.dump(results, file, indent=2)
+            _write(asked.json, json.dumps(results, indent=2) + "\n")
     except (ValueError, OSError) as error:
         parser.error(str(error))
     for result in results:
