@@ -36,7 +36,7 @@ class OffsetPacker(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         offset, digit = self.i.p, self.o.p
-        window = Signal(2 * DIGIT)
+        window = Signal(DIGIT)
         position = Signal(range(DIGIT + 1))
 
         moved = Signal(range(2 * DIGIT + 1))
@@ -45,7 +45,7 @@ class OffsetPacker(wiring.Component):
         take = Signal()
         m.d.comb += [
             moved.eq(position + offset.bits),
-            joined.eq(window | (offset.data << (2 * DIGIT - moved)[:6])),
+            joined.eq(window << DIGIT | (offset.data << (2 * DIGIT - moved)[:6])),
             overflows.eq(moved > DIGIT),
             self.i.ready.eq(~self.o.valid | self.o.ready),
             take.eq(self.i.ready & self.i.valid),
@@ -58,7 +58,7 @@ class OffsetPacker(wiring.Component):
                 digit.last.eq(offset.finish),
                 digit.bytes.eq(Mux(offset.finish, (position + 7) >> 3, 2)),
                 position.eq(Mux(overflows, moved - DIGIT, moved)),
-                window.eq(Mux(overflows, joined << DIGIT, joined)),
+                window.eq(Mux(overflows, joined[:DIGIT], joined[DIGIT:])),
             ]
             with m.If(offset.finish):
                 m.d.sync += [position.eq(0), window.eq(0)]

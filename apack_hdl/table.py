@@ -74,8 +74,10 @@ class RowTable(wiring.Component):
             ]
             with m.If(last):
                 m.d.sync += [done.eq(0), total.eq(0)]
-            for here, above in zip(rows, list(rows)[1:], strict=False):
-                m.d.sync += [here.v_min.eq(above.v_min), here.c.eq(above.c), here.ol.eq(above.ol)]
+            for index, (here, above) in enumerate(zip(rows, list(rows)[1:], strict=False)):
+                m.d.sync += here.ol.eq(above.ol)
+                if index > 0:  # the first row begins at 0 with 0 counts before it, and needs no registers for that
+                    m.d.sync += [here.v_min.eq(above.v_min), here.c.eq(above.c)]
             # The size of a row is known when the next one arrives.
             m.d.sync += rows[-2].ol.eq(self._offset_bits(m, new.v_min - rows[-1].v_min, "ol_before_last"))
         return m

@@ -106,7 +106,7 @@ def _take_aliases(module: Module) -> dict[str, list[tuple[int, int, str]]]:
         parts = [*refs(value)]
         if len(parts) == 1:  # alone, or beside constants
             names[parts[0].net].append((parts[0].high, parts[0].low, name))
-        elif _can_bundle(module, value):
+        elif parts and _can_bundle(module, value):
             _bundle(module, name, value)
     return names
 
