@@ -103,7 +103,7 @@ class RangeDecoder:
         # One bit of the fraction field stays free: so `dif / t` just below a whole number is never rounded up to it.
         spare = min(_DOUBLE.fraction - cfg.range_bits, windows.WIDTH)
         self._refill_steps = min(spare // max(growth, 1), 16)
-        self._ahead = self._refill_steps * growth
+        self._ahead, self._until_refill = self._refill_steps * growth, 0
         self._words, self._positions = windows.words, windows.starts + cfg.range_bits
         self._t = np.full(lanes, (1 << cfg.mult_bits) - 1, np.float64)
         self._dif = (windows.at(windows.starts) >> np.uint64(64 - cfg.range_bits)).astype(np.float64)
@@ -124,7 +124,7 @@ class RangeDecoder:
         kept = _DOUBLE.top_bits(self._config.mult_bits)
         divide, multiply, subtract, bit_and, copyto = np.divide, np.multiply, np.subtract, np.bitwise_and, np.copyto
         take_limits, take_fields, refill = self._limits.take, fields.take, self._refiller(t, dif, self._positions[:n])
-        until_refill = 0
+        until_refill = self._until_refill
         for number, entry in enumerate(out, first):
             if not until_refill:
                 refill()
@@ -142,7 +142,7 @@ class RangeDecoder:
                 lanes = ends[number]
                 scale = t[lanes].view(np.int64) >> _DOUBLE.fraction
                 self.ended[lanes] = self._positions[lanes] + (_DOUBLE.bias + self._config.mult_bits - 1 - scale)
-        refill()
+        self._until_refill = until_refill
 
     def _refiller(self, t: np.ndarray, dif: np.ndarray, positions: np.ndarray):
         """A function without arguments that normalizes t and ``dif`` and fetches bits of the streams.
