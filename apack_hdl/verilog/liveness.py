@@ -30,7 +30,7 @@ class Liveness:
         for process in module.processes:
             if self._body(process.body) and process.clock:
                 self._need(process.clock, 1)
-        for assign in module.assigns:
+        for assign in reversed(module.assigns):  # from results to operands: soon done
             self._need(assign.value, self._mask(assign.target))
 
     def _cross(self, instance: Instance):
