@@ -23,7 +23,7 @@ _DTYPE_CODES = {text: code for code, text in _DTYPES.items()}
 # One entry per block; no symbol stream means that the block is raw.
 DIRECTORY = np.dtype([("symbol_bytes", "<u2"), ("offset_bytes", "<u2"), ("crc32", "<u4")])
 
-# No header with its table is longer: 16 bytes, 32 dimensions of at most 9 bytes, 63 times 16 + 16 bits.
+# No header with its table is longer: 15 bytes, 32 dimensions of at most 9 bytes, 63 times 16 + 16 bits.
 MAX_FRONT = 1024
 
 
@@ -33,7 +33,7 @@ class Header:
 
     Members
     -------
-    config : W, P, R, M and the block size. Its ``rows`` are those the table has (at least 2): a file says
+    config : W, P, M and the block size. Its ``rows`` are those the table has (at least 2): a file says
         nothing about how many more the hardware has room for.
     dtype, shape : of the tensor. signed : whether its codes are two's complement.
     table : None if all blocks are raw.
