@@ -232,6 +232,34 @@ def test_cases_say_no_more_than_they_do():
     assert "2'b1?: ;" in text and "2'b??: y = 1'b1;" in text, "an empty item can hide the one behind it"
 
 
+def test_conditions_are_written_out_or_named():
+    """Short ones wherever they decide something, long ones once, under the name of what they decide first."""
+    processes = "".join(rf"""
+          reg \$n{x} ;
+          always @(posedge clk) {x} <= \$n{x} ;
+          always @* begin
+            \$n{x}  = {x};
+            if (\$4 ) begin \$n{x}  = a; end
+            if (\$5 ) begin \$n{x}  = b; end
+          end""" for x in "xyz")
+    text = tidied(rf"""
+        module m(clk, a, b, c, d, e, x, y, z);
+          input clk;  input a;  input b;  input c;  input d;  input e;
+          output x;  output y;  output z;
+          reg x;  reg y;  reg z;
+          wire \$1 ;  wire \$2 ;  wire \$3 ;  wire \$4 ;  wire \$5 ;
+          assign \$1  = a & b;
+          assign \$2  = \$1  & c;
+          assign \$3  = \$2  & d;
+          assign \$4  = \$3  | e;
+          assign \$5  = d | e;
+          {processes}
+        endmodule
+        """)
+    assert text.count("assign x_when = (a & b & c & d) | e;") == 1
+    assert text.count("if (x_when)") == 3 and text.count("if (d | e)") == 3
+
+
 # Names
 
 

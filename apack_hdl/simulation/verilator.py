@@ -37,12 +37,13 @@ class Verilator:
 
     def lint(self, *paths) -> str:
         """What ``verilator --lint-only -Wall`` has to say about Verilog and waiver files; empty if nothing."""
-        done = self.run("--lint-only", "-Wall", "--quiet", *paths)
-        return (done.stdout + done.stderr).strip()
+        done = self.run("--lint-only", "-Wall", *paths)
+        lines = (done.stdout + done.stderr).splitlines()
+        return "\n".join(line for line in lines if not line.startswith("- "))  # how long it took, and the like
 
     def translate(self, verilog: Path, folder: Path) -> list[Path]:
         """The C++ sources of the model ``Vtop`` of a Verilog file, written to ``folder``."""
-        done = self.run("--cc", "--quiet", *VERILATE, "--prefix", "Vtop", "--Mdir", folder, verilog)
+        done = self.run("--cc", *VERILATE, "--prefix", "Vtop", "--Mdir", folder, verilog)
         if done.returncode:
             raise ToolError(f"Verilator refuses {verilog.name}: {_first_line(done)}")
         return sorted(folder.glob("Vtop*.cpp"))
@@ -101,5 +102,6 @@ def _call(*command: str) -> subprocess.CompletedProcess:
 
 
 def _first_line(done: subprocess.CompletedProcess) -> str:
-    lines = (done.stderr + done.stdout).strip().splitlines()
+    """The first line of what a failed tool says, leaving out remarks before it."""
+    lines = [line for line in (done.stderr + done.stdout).splitlines() if line.strip() and not line.startswith("- ")]
     return lines[0] if lines else f"exit code {done.returncode}, no message"

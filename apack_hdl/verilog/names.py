@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from .tree import Instance, Module, Ref, assigns_in, refs
+from .tree import Case, Expr, If, Instance, Module, Ref, assigns_in, reads_in, refs
 
 # Of Verilog and SystemVerilog, as far as a Python programmer might use them as names.
 KEYWORDS = frozenset(
@@ -71,6 +71,7 @@ class _Design:
                 names[net] = unique(plain(net), taken)
         for net, purpose in _purposes(module, names):
             names[net] = unique(purpose, taken)
+        names |= {net: unique("net", taken) for net in module.nets if net not in names}
         module.nets = {names[net]: details for net, details in module.nets.items()}
         module.states = {names[net]: states for net, states in module.states.items()}
         module.replace(lambda ref: Ref(names[ref.net], ref.high, ref.low, ref.whole))
@@ -137,11 +138,27 @@ def _purposes(module: Module, names: dict[str, str]) -> Iterator[tuple[str, str]
         for ref in refs(assign.value):
             if ref.net not in names:
                 yield ref.net, f"{target}_{'next' if process and process.clock else 'value'}"
+    for process in module.processes:
+        for condition, target in _decisions(process.body):
+            for ref in refs(condition):
+                if ref.net not in names:
+                    yield ref.net, f"{names.get(target, 'net')}_when"
     for assign in module.assigns:
         *_, last = ["net", *(names[ref.net] for ref in refs(assign.target) if ref.net in names)]
         for ref in refs(assign.target):
             if ref.net not in names:
                 yield ref.net, f"{last}_unused"
-    for net in module.nets:
-        if net not in names:
-            yield net, "condition"
+
+
+def _decisions(body: tuple) -> Iterator[tuple[Expr, str]]:
+    """Every condition and case subject, with the first net that is assigned to under it."""
+    for statement in body:
+        if isinstance(statement, If | Case):
+            target = next(assigns_in((statement,))).target
+            yield next(reads_in((statement,))), next(refs(target)).net
+            if isinstance(statement, If):
+                branches = statement.then, statement.otherwise
+            else:
+                branches = [inner for _, inner in statement.items]
+            for branch in branches:
+                yield from _decisions(branch)

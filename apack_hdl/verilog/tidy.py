@@ -4,7 +4,7 @@ from .fields import ANONYMOUS
 from .tree import Assign, Case, Const, Expr, If, Module, Net, Op, Ref, cat, read_counts, refs, replace_refs
 from .widths import select
 
-SHORT = 3  # operands up to which a condition is written out wherever it is used, not only if used once
+SHORT = 4  # operands up to which a condition is written out wherever it is used, not only if used once
 
 
 def write_out(module: Module):
