@@ -3,7 +3,8 @@
 from pathlib import Path
 
 import click
-from rich.table import Table
+import numpy as np
+from rich.console import Console
 
 import synth
 from golden import codec, search
@@ -11,18 +12,8 @@ from golden import codec, search
 from ..emit import TOPS, emit
 from ..layouts import WORD_BITS
 from ..simulation import simulate
-from .support import (
-    blame,
-    config_options,
-    json_option,
-    make_config,
-    out,
-    progress_bar,
-    read_table,
-    read_tensor,
-    show,
-)
-from .tensors import TENSOR, refuse_parameters
+from .inputs import config_options, make_config, read_table, read_tensor, table_option, tensor_argument
+from .support import blame, check_json, json_option, make_folder, print_table, say, show, steps
 
 direction_argument = click.argument("direction", type=click.Choice([*TOPS, "both"]), default="both")
 word_option = click.option("--word", type=click.Choice(list(map(str, WORD_BITS))), default="32", show_default=True,
@@ -36,7 +27,14 @@ def directions(choice: str) -> list[str]:
     return list(TOPS) if choice == "both" else [choice]
 
 
-@click.command("verilog")
+def emit_all(config, names, word: int, folder) -> dict[str, list[Path]]:
+    """Write each engine's Verilog, and what goes with it, to ``folder``; the paths by engine, Verilog first."""
+    folder = make_folder(folder)
+    with blame(folder):
+        return {name: emit(config, name, word=word, out_dir=folder) for name in names}
+
+
+@click.command("verilog", short_help="Emit encoder and decoder as Verilog.")
 @direction_argument
 @config_options
 @word_option
@@ -44,29 +42,26 @@ def directions(choice: str) -> list[str]:
 def verilog_command(direction, word, output, **options):
     """Emit the encoder, the decoder or both as Verilog.
 
-    Beside each .v comes a .json (configuration, ports, versions) and a FuseSoC .core file.
+    Beside each .v come a .json (configuration, ports, versions), a FuseSoC .core file and a .vlt (lint waivers).
 
     \b
     Example:
       apack verilog -o rtl
       apack verilog decoder --bits 4 --rows 8 --word 64 -o rtl
     """
-    config = make_config(options)
-    for name in directions(direction):
-        with blame(output):
-            paths = emit(config, name, word=int(word), out_dir=Path(output))
+    for paths in emit_all(make_config(options), directions(direction), int(word), output).values():
         for path in paths:
-            out.print(str(path), soft_wrap=True)
+            say(str(path))
 
 
-@click.command("simulate")
-@TENSOR
+@click.command("simulate", short_help="Check the emitted Verilog on a tensor.")
+@tensor_argument
 @config_options
 @word_option
-@click.option("--table", "table_path", metavar="T.json", help="Use this table instead of one made from the tensor.")
+@table_option
 @click.option("--stall", type=click.FloatRange(0, 1, max_open=True), default=0.0, show_default=True,
               help="Probability that a port is not willing in a cycle, on every port.")
-@click.option("--seed", type=int, default=1, show_default=True, help="Seed of the stalls.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default="1", help="Seed of the stalls.")
 @click.option("--simulator", type=click.Choice(["auto", "verilator", "pysim"]), default="auto", show_default=True,
               help="pysim needs no compiler and is some hundred times slower.")
 @build_option
@@ -82,52 +77,60 @@ def simulate_command(tensor, word, table_path, stall, seed, simulator, build, js
       apack simulate weights.npy --stall 0.5 --seed 7
     """
     array = read_tensor(tensor)
+    table = read_table(table_path, options, tensor, array) if table_path is not None else None
+    config = table.config if table else make_config(options, (tensor, array))
     with blame(tensor):
-        codec.check_array("array", array)
-    if table_path:
-        table = read_table(table_path)
-        refuse_parameters(options)
-        config = table.config
-    else:
-        table, config = None, make_config(options, array.dtype)
-    with blame(tensor):
-        codes, _ = codec.to_codes(array, config.width)
+        codes, signed = codec.to_codes(array, config.width)
         if not len(codes):
-            raise ValueError("the tensor is empty: there is nothing to simulate")
-        if table is None:
-            table = search.search_table(config, search.histogram(codes, config.width)).table
-    with progress_bar() as bar, blame(tensor):
-        task = bar.add_task("simulating", total=None)
-        result = simulate(
-            table, codes, word=int(word), stall=stall, seed=seed, simulator=simulator, block=options.get("block"),
-            build_dir=Path(build) / "simulation", progress=lambda text: bar.update(task, description=text),
-        )
+            raise ValueError("must hold at least one value to simulate, but is empty")
+    if table is None:
+        table = search.search_table(config, search.histogram(codes, config.width)).table
+    check_codable(table_path, table, tensor, codes, signed)
+    folder = make_folder(Path(build) / "simulation")
+    check_json(json_out)
+    with steps("simulating") as step, blame(tensor):
+        result = simulate(table, codes, word=int(word), stall=stall, seed=seed, simulator=simulator,
+                          build_dir=folder, progress=step)
     show(json_out, result.to_dict(), lambda: render_simulation(tensor, result))
     return 0 if result.identical else 1
 
 
+def check_codable(path: str, table, tensor: str, codes: np.ndarray, signed: bool) -> None:
+    """Refuse a table without a code for some value: files store such blocks raw, the engines cannot."""
+    uncodable = np.array(table.counts)[table.row_of_value[codes]] == 0
+    if uncodable.any():
+        value = codes[uncodable][:1]
+        value = codec.from_codes(value, table.config.width, signed, np.int64)[0]
+        raise click.ClickException(f"{path}: the table has no code for {value}, which {tensor} holds")
+
+
 def render_simulation(name: str, result) -> None:
     """Print how a simulation went."""
-    grid = Table(title=f"{name}: {result.values:,} values in {result.blocks} blocks, {result.simulator}, "
-                       f"stall {result.stall:g}")
-    for column in ("engine", "cycles", "cycles/value", "values/cycle"):
-        grid.add_column(column, justify="left" if column == "engine" else "right")
-    for engine, cycles in (("encoder", result.encoder_cycles), ("decoder", result.decoder_cycles)):
-        grid.add_row(engine, f"{cycles:,}", f"{cycles / result.values:.4f}", f"{result.values / cycles:.4f}")
-    out.print(grid)
+    print_table(
+        f"{name}: {result.values:,} values in {result.blocks:,} block{'s'[:result.blocks > 1]}, {result.simulator}, "
+        f"stall {result.stall:g}",
+        ("engine", "cycles", "cycles/value", "values/cycle"),
+        (
+            (engine, f"{cycles:,}", f"{cycles / result.values:.4f}", f"{result.values / cycles:.4f}")
+            for engine, cycles in (("encoder", result.encoder_cycles), ("decoder", result.decoder_cycles))
+        ),
+    )
     verdict = "RTL = golden: identical, byte for byte"
-    out.print(verdict if result.identical else f"RTL differs from golden: {result.mismatch}")
+    say(verdict if result.identical else f"RTL differs from golden: {result.mismatch}")
+    if result.note:
+        say(result.note)
 
 
-@click.command("synth")
+@click.command("synth", short_help="Area, clock and power of the emitted Verilog.")
 @direction_argument
 @config_options
 @word_option
 @click.option("--library", type=click.Choice(list(synth.LIBRARIES)), default="nangate45", show_default=True,
               help="Standard cells to map on.")
 @click.option("--target", type=click.Choice(["ecp5"]), help="Place and route on an FPGA instead.")
-@click.option("--period", type=float, metavar="NS", help="Clock period to aim for.  [default: the library's]")
-@click.option("--activity", type=click.FloatRange(0, 2), default=0.1, show_default=True,
+@click.option("--period", type=click.FloatRange(0.001, 1e6), metavar="NS",
+              help="Clock period to aim for.  [default: the library's]")
+@click.option("--activity", type=click.FloatRange(0, 1), default=0.1, show_default=True,
               help="Toggles per net and cycle that power is stated for.")
 @build_option
 @json_option
@@ -142,37 +145,32 @@ def synth_command(direction, word, library, target, period, activity, build, jso
       apack synth decoder --library sky130hd --period 4
       apack synth encoder --target ecp5
     """
-    config = make_config(options)
-    reports = run_synthesis(config, directions(direction), word=int(word), build=Path(build), library=library,
-                            target=target, period_ns=period, activity=activity)
+    config, build = make_config(options), make_folder(build)
+    check_json(json_out)
+    verilog = emit_all(config, directions(direction), int(word), build / "rtl")
+    reports = synthesize(verilog, build, library=library, target=target, period_ns=period, activity=activity)
 
     def render():
         for report in reports.values():
-            report.render(out)
+            report.render(Console(highlight=False))  # a report minds rich's markup itself
+            say("")
 
     show(json_out, {name: report.to_json() for name, report in reports.items()}, render)
 
 
-def run_synthesis(config, names, *, word: int, build: Path, values_per_cycle=None, **how) -> dict:
-    """Emit and synthesize each engine; writes JSON and Markdown reports below ``build`` and returns the reports.
+def synthesize(verilog: dict[str, list[Path]], build: Path, values_per_cycle=None, **how) -> dict:
+    """Synthesize each engine; writes JSON and Markdown reports below ``build`` and returns the reports.
 
     ``values_per_cycle`` by engine name, if known. ``how``: further arguments of :func:`synth.synthesize`.
     """
-    reports, rates = {}, values_per_cycle or {}
-    with progress_bar() as bar:
-        for name in names:
-            task = bar.add_task(f"synthesizing {name}", total=None)
-            with blame(str(build)):
-                verilog = emit(config, name, word=word, out_dir=build / "rtl")[0]
-            with blame(str(verilog)):
-                report = synth.synthesize(
-                    verilog, f"apack_{name}", build_dir=build / "synth" / name, values_per_cycle=rates.get(name),
-                    progress=lambda text, task=task: bar.update(task, description=text), **how,
-                )
-            where = build / "synth" / f"{name}_{report.target}"
-            with blame(str(where.parent)):
-                report.write(where.with_suffix(".json"), where.with_suffix(".md"))
-            reports[name] = report
+    reports, folder = {}, make_folder(build / "synth")
+    for name, paths in verilog.items():
+        with steps(f"synthesizing {name}") as step, blame(folder):
+            report = synth.synthesize(paths[0], f"apack_{name}", build_dir=folder / name, progress=step,
+                                      values_per_cycle=(values_per_cycle or {}).get(name), **how)
+            where = folder / f"{name}_{report.target}"
+            report.write(where.with_suffix(".json"), where.with_suffix(".md"))
+        reports[name] = report
     return reports
 
 
