@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from golden import bits, lanes, lockstep, reference
+from golden.codec import code_type
 from golden.config import CodecConfig
 from golden.errors import FormatError, UncodableError
 from golden.table import SymbolTable
@@ -37,7 +38,7 @@ def random_codes(rng, table, n):
     p = counts[used] ** float(rng.choice([1, 0, -1]))
     rows = rng.choice(used, n, p=p / p.sum())
     values = np.array(table.v_min)[rows] + (rng.random(n) * np.array(table.sizes)[rows]).astype(int)
-    return values.astype(lanes.code_type(table.config.width))
+    return values.astype(code_type(table.config.width))
 
 
 def cut(counts):
@@ -358,7 +359,7 @@ def test_decode_arguments(change, error, text):
 def test_packed_codes(width):
     rng = np.random.default_rng([SEED, width])
     for count in (0, 1, 7, 8, 9, 500):
-        codes = rng.integers(0, 1 << width, count).astype(lanes.code_type(width))
+        codes = rng.integers(0, 1 << width, count).astype(code_type(width))
         packed = lockstep.pack_codes(codes, width)
         text = "".join(format(c, f"0{width}b") for c in codes.tolist())
         text += "0" * (-len(text) % 8)

@@ -18,8 +18,8 @@ from collections.abc import Callable
 import numpy as np
 
 from . import lockstep
+from .codec import code_type
 from .config import PRESETS, CodecConfig, check_int
-from .lanes import code_type
 from .search import histogram, search_table
 
 LOCKSTEP = "APack (lock-step numpy)"

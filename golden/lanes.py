@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from .bits import BitSums, BitWindows, group_size, join, joined_lengths, part, running_ends, spread
+from .codec import code_type
 from .errors import UncodableError
 from .recurrence import RangeDecoder, RangeEncoder, longest_shift
 from .table import SymbolTable
@@ -19,11 +20,6 @@ CHUNK_VALUES = 1 << 16
 SPAN_BYTES = 192
 # Offset length of a value without a code: more than any group of true lengths has.
 _NO_CODE = 1 << 8
-
-
-def code_type(width: int) -> type:
-    """dtype of W-bit codes."""
-    return np.uint8 if width <= 8 else np.uint16
 
 
 def encode_lanes(table: SymbolTable, codes: np.ndarray, starts: np.ndarray, counts: np.ndarray):

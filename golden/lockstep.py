@@ -14,9 +14,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from .bits import copy_segments, pack_codes, unpack_codes
+from .codec import code_type
 from .config import check_int
 from .errors import FormatError, UncodableError
-from .lanes import code_type, decode_lanes, encode_lanes, expected_bits
+from .lanes import decode_lanes, encode_lanes, expected_bits
 from .table import SymbolTable
 
 __all__ = ["Coded", "decode_blocks", "encode_blocks", "pack_codes", "unpack_codes"]
