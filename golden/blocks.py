@@ -11,7 +11,7 @@ from .errors import FormatError
 from .header import DIRECTORY, Header
 
 # Blocks are worked on in groups: enough of them to fill numpy's lanes, few enough to bound the memory.
-GROUP_VALUES = 1 << 24
+GROUP_VALUES = 1 << 25
 
 Progress = Callable[[int, int], object]
 
