@@ -135,8 +135,8 @@ def test_resolver_random(seed):
             stream.append(carried(rng.choice([0, 1, ONES - 1, ONES, rng.randrange(ONES)]), rng.getrandbits(1)))
             if stream[-1]["data"] == ONES:  # no further carry can come as far as this
                 stream.append(carried(rng.randrange(ONES)))
-        stream[-1] = stream[-1] | {"last": 1, "error": rng.getrandbits(1)}
-        streams.append(stream)
+        stream[-1] = stream[-1] | {"last": 1}
+        streams.append([digit | {"error": rng.getrandbits(1)} for digit in stream])  # counts with `last` only
     busy = {"i": rng.choice([1.0, 0.5]), "o": rng.choice([1.0, 0.5, 0.2])}
     check_resolver(RUN_CONFIG, streams, seed, busy)
 

@@ -26,8 +26,10 @@ def random_streams(rng):
 @pytest.mark.parametrize("word", WORD_BITS)
 @pytest.mark.parametrize("busy", [1.0, 0.5, {"i": 0.2}, {"o": 0.2}])
 def test_joiner(word, busy):
-    streams = random_streams(random.Random(f"{word} {busy}"))
+    rng = random.Random(f"{word} {busy}")
+    streams = random_streams(rng)
     inputs = sum((digits(data, error=error) for data, error in streams), [])
+    inputs = [d if d["last"] else d | {"error": rng.getrandbits(1)} for d in inputs]  # without `last` it means nothing
     count = sum(count_words(data, word) for data, _ in streams)
     run = Bench(DigitJoiner(word)).run({"i": inputs}, {"o": count}, seed=word, busy=busy)
     assert bytes_of(run.out["o"], word) == streams
