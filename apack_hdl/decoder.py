@@ -27,7 +27,7 @@ class Decoder(wiring.Component):
     A source that delivers one stream's block whole before it starts on the other's needs a buffer for it.
 
     ``values`` and ``report`` come from registers. ``symbols.ready`` and ``offsets.ready`` depend combinationally on
-    ``values.ready``, ``blocks.ready`` on ``load.valid``, no ``ready`` on the ``valid`` of its own stream.
+    ``values.ready`` and on their own ``valid`` and payload, ``blocks.ready`` on ``load.valid``.
 
     Parameters
     ----------
@@ -37,7 +37,7 @@ class Decoder(wiring.Component):
     Members
     -------
     load : stream of N rows (:func:`apack_hdl.table.load_rows`), in. Taken between blocks only, and before the
-        next block begins; no block may begin before the first table is loaded, after reset too.
+        next block begins; no block begins before a first table is loaded, after reset too.
     blocks : stream of orders, in: values in the block, less one.
     symbols, offsets : streams of words, in, with ``last`` at the end of every block.
     values : stream of values, out.

@@ -36,7 +36,7 @@ class Encoder(wiring.Component):
     Members
     -------
     load : stream of N rows (:func:`apack_hdl.table.load_rows`), in. Taken between blocks only, and before the
-        next block begins; no block may begin before the first table is loaded, after reset too.
+        next block begins; no block begins before a first table is loaded, after reset too.
     values : stream of values, in, with ``last`` at the end of every block of 1..``config.block`` values.
     symbols, offsets : streams of words, out.
     """

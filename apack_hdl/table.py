@@ -32,7 +32,7 @@ class RowTable(wiring.Component):
     -------
     load : stream of rows, in.
     allow : In(1), no block is looking. Must stay high until ``loading`` falls again.
-    loading : Out(1), a table is offered or half loaded: do not begin a block.
+    loading : Out(1), a table is offered or half loaded, or none has been loaded yet: do not begin a block.
     rows : Out, the table.
 
     The neighbour promises: counts add up to 2**P, ``v_min`` starts at 0 and never falls.
@@ -54,11 +54,12 @@ class RowTable(wiring.Component):
         cfg, new = self.config, self.load.payload
         rows = Signal(table_layout(cfg), reset_less=True)
         done = Signal(range(cfg.rows))
+        loaded = Signal()  # a table has been loaded since reset
         total = Signal(cfg.prob_bits + 1)
 
         m.d.comb += [
             self.load.ready.eq(self.allow),
-            self.loading.eq(self.load.valid | (done != 0)),
+            self.loading.eq(self.load.valid | (done != 0) | ~loaded),
             self.rows.eq(rows),
             rows[-1].ol.eq(self._offset_bits(m, cfg.values - rows[-1].v_min, "ol_last")),
         ]
@@ -73,7 +74,7 @@ class RowTable(wiring.Component):
                 rows[-1].c.eq(total),
             ]
             with m.If(last):
-                m.d.sync += [done.eq(0), total.eq(0)]
+                m.d.sync += [done.eq(0), total.eq(0), loaded.eq(1)]
             for index, (here, above) in enumerate(zip(rows, list(rows)[1:], strict=False)):
                 m.d.sync += here.ol.eq(above.ol)
                 if index > 0:  # the first row begins at 0 with 0 counts before it, and needs no registers for that

@@ -91,11 +91,11 @@ class DigitSplitter(wiring.Component):
             left.eq(word.bytes - (place << 1)),
             counts.eq(Cat((~word.last | (left >= n)).replicate(8) for n in (1, 2))),
             digit.data.eq(swap_bytes(word.data.word_select(place, DIGIT) & counts)),
-            digit.last.eq(word.last & (left <= 2)),
+            digit.last.eq(word.last & ((left <= 2) | (place == places - 1))),
             digit.bytes.eq(Mux(digit.last, left, 2)),
             ends.eq(digit.last | (place == places - 1)),
             self.o.valid.eq(self.i.valid),
-            self.i.ready.eq(self.o.ready & ends),
+            self.i.ready.eq(self.i.valid & self.o.ready & ends),
         ]
         with m.If(self.o.valid & self.o.ready):
             m.d.sync += place.eq(Mux(ends, 0, place + 1))

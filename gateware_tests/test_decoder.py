@@ -235,15 +235,19 @@ def test_reset(seed):
 
 
 def test_combinational_paths():
-    """Only `ready` depends on inputs: on the outputs' `ready`, and on a table being offered."""
+    """Only `ready` depends on inputs: on the outputs' `ready`, a table being offered, and the word it is about."""
     rng = random.Random(0)
     orders = encoded(DEAR, [[value_in(rng, DEAR, 0) for _ in range(n)] for n in (40, 1, 3, 20)])
-    bench = Bench(Decoder(DEAR.config, word=16))
+    bench = Bench(Decoder(DEAR.config, word=32))
     finder = PathFinder(bench.dut, 0)
     busy = {"values": 0.6, "symbols": 0.8, "offsets": 0.8}
-    check(DEAR.config, [(DEAR, orders)] * 3, word=16, bench=bench, busy=busy, probe=finder)
+    check(DEAR.config, [(DEAR, orders)] * 3, word=32, bench=bench, busy=busy, probe=finder)
     assert finder.paths == {
         ("values.ready", "symbols.ready"),
         ("values.ready", "offsets.ready"),
+        ("symbols.valid", "symbols.ready"),
+        ("symbols.payload", "symbols.ready"),
+        ("offsets.valid", "offsets.ready"),
+        ("offsets.payload", "offsets.ready"),
         ("load.valid", "blocks.ready"),
     }
