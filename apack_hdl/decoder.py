@@ -44,6 +44,9 @@ class Decoder(wiring.Component):
     report : stream of reports, out, one per block.
     """
 
+    # Cycles that a block takes besides one per value, its streams waiting and its report taken at once.
+    BLOCK_CYCLES = 6
+
     def __init__(self, config: CodecConfig, *, word: int = 32):
         self.config, self.word = config, check_word(word)
         words = stream.Signature(word_layout(word))

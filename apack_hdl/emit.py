@@ -76,21 +76,36 @@ WHAT = {
 }
 LOADING = """\
 load takes $rows transfers, first row first; a table of fewer rows has empty rows (v_min 0, count 0) in front. A table
-is taken between blocks only, and before the next block begins; no block may begin before the first table."""
+is taken between blocks only, and before the next block begins; no block begins before a first table is loaded, or
+while one is half loaded. The counts must add up, and v_min must start at 0 and never fall: with another table nothing
+hangs, but the data mean nothing."""
 BEHAVIOUR = {
     "encoder": f"""\
 {LOADING}
 
 values_last ends a block of 1..$block values. Every block gives one symbol stream and one offset stream, each up to a
 word with last; an empty offset stream is one word with bytes = 0. Both must be taken. A value that has no code does
-not stop its block: the last word of its symbol stream carries error.""",
+not stop its block: the last word of its symbol stream carries error.
+
+A block of n values takes n + 1 cycles. Ports that are not registered: values_ready depends on symbols_ready,
+offsets_ready and load_valid. When one output is not taken, the other stops within a few words.
+
+Blocks that would not become shorter are stored raw in files (FORMAT.md): that choice, and raw blocks themselves, are
+the surrounding system's.""",
     "decoder": f"""\
 {LOADING}
 
 Every order in blocks gives count_m1 + 1 values, whatever the streams hold: past the end of a stream there are zeros,
 what is left over is read and dropped up to the word with last. Both streams need a word with last for every block
 (for an empty offset stream, one word with bytes = 0). The block's report is offered when both are read to the end; it
-must be taken before the next block begins.""",
+must be taken before the next block begins.
+
+A block of n values takes n + 6 cycles. Ports that are not registered: symbols_ready and offsets_ready depend on
+values_ready and on the word offered, blocks_ready on load_valid. The streams must be offered independently of each
+other: a source that delivers a block's symbol stream whole before its offset stream, or the other way round, needs a
+buffer for it, or both wait for ever.
+
+Raw blocks (FORMAT.md) are not for this decoder: their values are the stream.""",
 }
 
 

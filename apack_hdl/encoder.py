@@ -41,6 +41,8 @@ class Encoder(wiring.Component):
     symbols, offsets : streams of words, out.
     """
 
+    BLOCK_CYCLES = 1  # cycles that a block takes besides one per value
+
     def __init__(self, config: CodecConfig, *, word: int = 32):
         self.config, self.word = config, check_word(word)
         words = stream.Signature(word_layout(word))

@@ -9,11 +9,11 @@ from synth import SynthError
 
 from ..simulation.bench import StreamError
 from ..simulation.verilator import ToolError
-from . import bench, demo, hardware, table, tensors
+from . import bench, demo, footprint, hardware, table, tensors
 from .support import CONTEXT, warn
 
 COMMANDS = (
-    table.table_command, *tensors.COMMANDS, *hardware.COMMANDS, bench.bench, demo.demo
+    table.table_command, *tensors.COMMANDS, footprint.footprint_command, *hardware.COMMANDS, bench.bench, demo.demo
 )
 
 

@@ -30,10 +30,10 @@ def bench(size_mb, repeat, seed, json_out):
 
 def render(results: list[dict]) -> None:
     """Print a table for each tensor; medians and quotients are in the JSON."""
-    columns = {"ratio": ".4f", "table_ms": ".1f", "encode_mb_s": ".1f", "decode_mb_s": ".1f"}
+    columns = {"ratio": ".4f", "count_ms": ".1f", "table_ms": ".1f", "encode_mb_s": ".1f", "decode_mb_s": ".1f"}
     for tensor, group in groupby(results, key=lambda result: result["tensor"]):
         print_table(
             tensor,
-            ("codec", "ratio", "table ms", "encode MB/s", "decode MB/s"),
+            ("codec", "ratio", "count ms", "table ms", "encode MB/s", "decode MB/s"),
             ((result["codec"], *(format(result[key], how) for key, how in columns.items())) for result in group),
         )

@@ -3,11 +3,11 @@
 from pathlib import Path
 
 import click
-import numpy as np
 
 from golden import codec, search
 from golden.config import preset
-from golden.container import Reader, compress, decompress, write_atomic
+from golden.container import write_atomic
+from golden.footprint import pack_footprint
 from golden.packs import Pack
 from golden.sample import PATH as SAMPLE
 from synth import SynthError
@@ -15,6 +15,7 @@ from synth.timing import MISSING as NO_OPENSTA
 
 from ..emit import TOPS
 from ..simulation import simulate
+from .footprint import COLUMNS, footprint_rows
 from .hardware import build_option, emit_all, synthesize
 from .support import blame, check_json, json_option, make_folder, print_table, progress_bar, say, show, steps, warn
 
@@ -39,22 +40,23 @@ def demo(build, json_out):
     check_json(json_out)
     footprint = compress_sample(make_folder(build / "sample"), config)
     runs = simulate_biggest(make_folder(build / "simulation"), config)
-    missing = {run["note"] for run in runs if run["note"]}
+    missing = [runs[0]["note"]] if runs[0]["note"] else []  # all runs lack the same
     rates = {name: min(run["values_per_cycle"][name] for run in runs if not run["stall"]) for name in TOPS}
     verilog, reports = emit_all(config, TOPS, 32, build / "rtl"), {}
     try:
         reports = synthesize(verilog, build, rates, library=LIBRARY)
-        missing |= {NO_OPENSTA for report in reports.values() if not report.clock_ghz}
+        if not all(report.clock_ghz for report in reports.values()):
+            missing.append(NO_OPENSTA)
     except SynthError as error:
-        missing.add(f"no synthesis: {error}")
-    for line in sorted(missing):
+        missing.append(f"no synthesis: {error}")
+    for line in missing:
         warn(" ".join(line.split()))
     data = {
         "config": config.to_dict(),
         "footprint": footprint,
         "simulation": runs,
         "synthesis": {name: report.to_json() for name, report in reports.items()},
-        "missing": sorted(missing),
+        "missing": missing,
     }
     show(json_out, data, lambda: render(data, reports, build))
     return 0 if all(run["identical"] for run in runs) else 1
@@ -62,28 +64,14 @@ def demo(build, json_out):
 
 def compress_sample(folder: Path, config) -> dict[str, dict]:
     """Write every tensor of the sample as .apack, read it back, and add up the bits of each kind of tensor."""
-    sums = {}
-    with Pack(SAMPLE) as pack, progress_bar() as bar:
-        for record, array in bar.track(pack, total=len(pack.records), description="compressing the sample"):
-            codes, _ = codec.to_codes(array, config.width)
-            found = search.search_table(config, search.histogram(codes, config.width))
-            data = compress(array, table=found.table)
-            back = decompress(data)
-            if back.dtype != array.dtype or not np.array_equal(back, array):
-                raise click.ClickException(f"{SAMPLE}: {record.key} did not survive the round trip")
-            path = folder / f"{record.key}.apack"
-            with blame(path):
-                write_atomic(path, data)
-            with Reader(data) as reader:
-                raw_bytes = reader.info()["raw_bytes"]
-            bits = {"tensors": 1, "values": array.size, "raw_bits": raw_bytes * 8, "floor_bits": found.entropy_bits,
-                    "bound_bits": found.bound_bits, "apack_bits": len(data) * 8}
-            total = sums.setdefault(record.kind, dict.fromkeys(bits, 0))
-            for key, value in bits.items():
-                total[key] += value
-    for total in sums.values():
-        total |= {f"{name}_ratio": total[f"{name}_bits"] / total["raw_bits"] for name in ("floor", "bound", "apack")}
-    return sums
+
+    def keep(key, data):
+        with blame(folder / f"{key}.apack"):
+            write_atomic(folder / f"{key}.apack", data)
+
+    with blame(SAMPLE), Pack(SAMPLE) as pack, progress_bar() as bar:
+        task = bar.add_task("compressing the sample", total=len(pack.records))
+        return pack_footprint(pack, config, progress=lambda n, _: bar.update(task, completed=n), keep=keep)
 
 
 def simulate_biggest(folder: Path, config) -> list[dict]:
@@ -112,13 +100,7 @@ def render(data: dict, reports: dict, build: Path) -> None:
     """Print the closing summary: what was compressed, what was checked, what it costs."""
     print_table(
         "Footprint of the sample, everything counted: bits to raw 8-bit values",
-        ("tensors", "count", "values", "entropy", "16-row bound", "APack", "to bound"),
-        (
-            (kind, str(s["tensors"]), f"{s['values']:,}",
-             *(f"{s[f'{name}_ratio']:.4f}" for name in ("floor", "bound", "apack")),
-             f"{s['apack_ratio'] / s['bound_ratio'] - 1:+.2%}")
-            for kind, s in data["footprint"].items()
-        ),
+        COLUMNS, footprint_rows(data["footprint"], ("weight", "activation")),
     )
     simulator = data["simulation"][0]["simulator"]
     print_table(

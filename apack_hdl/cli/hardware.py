@@ -13,7 +13,7 @@ from ..emit import TOPS, emit
 from ..layouts import WORD_BITS
 from ..simulation import simulate
 from .inputs import config_options, make_config, read_table, read_tensor, table_option, tensor_argument
-from .support import blame, check_json, json_option, make_folder, print_table, say, show, steps
+from .support import blame, check_json, counted, json_option, make_folder, print_table, say, show, steps
 
 direction_argument = click.argument("direction", type=click.Choice([*TOPS, "both"]), default="both")
 word_option = click.option("--word", type=click.Choice(list(map(str, WORD_BITS))), default="32", show_default=True,
@@ -107,7 +107,7 @@ def check_codable(path: str, table, tensor: str, codes: np.ndarray, signed: bool
 def render_simulation(name: str, result) -> None:
     """Print how a simulation went."""
     print_table(
-        f"{name}: {result.values:,} values in {result.blocks:,} block{'s'[:result.blocks > 1]}, {result.simulator}, "
+        f"{name}: {counted(result.values, 'value')} in {counted(result.blocks, 'block')}, {result.simulator}, "
         f"stall {result.stall:g}",
         ("engine", "cycles", "cycles/value", "values/cycle"),
         (
@@ -137,7 +137,7 @@ def render_simulation(name: str, result) -> None:
 def synth_command(direction, word, library, target, period, activity, build, json_out, **options):
     """Map the emitted Verilog on standard cells (or an FPGA): area, clock, power, critical path.
 
-    Reports are written to DIR/synth as JSON and Markdown. Figures are before layout.
+    Reports are written to DIR/synth as JSON and Markdown. Figures are before layout; values/s holds for whole blocks.
 
     \b
     Example:
@@ -148,7 +148,8 @@ def synth_command(direction, word, library, target, period, activity, build, jso
     config, build = make_config(options), make_folder(build)
     check_json(json_out)
     verilog = emit_all(config, directions(direction), int(word), build / "rtl")
-    reports = synthesize(verilog, build, library=library, target=target, period_ns=period, activity=activity)
+    rates = {name: config.block / (config.block + TOPS[name].BLOCK_CYCLES) for name in verilog}
+    reports = synthesize(verilog, build, rates, library=library, target=target, period_ns=period, activity=activity)
 
     def render():
         for report in reports.values():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import io
+import warnings
 from pathlib import Path
 
 import click
@@ -10,10 +11,11 @@ import numpy as np
 from golden.container import write_atomic
 from golden.table import SymbolTable
 
-from .support import blame
+from .support import blame, counted
 
 # Each with what keeps dates out of the file: the same tensor gives the same picture.
 FORMATS = {"png": {}, "svg": {"Date": None}, "pdf": {"CreationDate": None}}
+BARS = 1024  # more than the picture has room for cannot be told apart: neighbouring values share a bar
 
 
 def check_plot(path: str) -> None:
@@ -40,29 +42,33 @@ def draw_histogram(path: str, table: SymbolTable, histogram: np.ndarray, names, 
 
     cfg = table.config
     lowest = -(cfg.values // 2) if signed else 0
-    edges = np.arange(cfg.values + 1) + lowest - 0.5
     order = (np.arange(cfg.values) + lowest) % cfg.values  # the code of each value, in drawing order
-    assumed = np.repeat(np.array(table.counts) / cfg.total / np.array(table.sizes), table.sizes) * histogram.sum()
     rows = table.row_of_value[order]
+    pooled = max(1, cfg.values // BARS)
+    heights = histogram[order].reshape(-1, pooled).mean(axis=1)
+    assumed = histogram.sum() * np.array(table.counts) / cfg.total / np.array(table.sizes)
 
     figure, axes = plt.subplots(figsize=(10, 4.5), layout="constrained")
-    starts = [0, *(np.flatnonzero(np.diff(rows)) + 1), cfg.values]
-    for number, (a, b) in enumerate(zip(starts, starts[1:], strict=False)):
-        axes.axvspan(edges[a], edges[b], color=("0.93", "0.84")[number % 2], lw=0)
+    starts = np.array([0, *(np.flatnonzero(np.diff(rows)) + 1), cfg.values])
+    ends = starts + lowest - 0.5  # of the bands
+    for number, (a, b) in enumerate(zip(ends, ends[1:], strict=False)):
+        axes.axvspan(a, b, color=("0.93", "0.84")[number % 2], lw=0)
         if b - a > cfg.values // 64:
-            axes.text((edges[a] + edges[b]) / 2, 1.01, str(rows[a]), ha="center", fontsize=8, color="0.35",
+            axes.text((a + b) / 2, 1.01, str(rows[starts[number]]), ha="center", fontsize=8, color="0.35",
                       transform=axes.get_xaxis_transform())
-    axes.stairs(histogram[order], edges, fill=True, color="tab:blue", label="values in the tensor")
-    axes.stairs(assumed[order], edges, baseline=None, color="black", lw=1.1, label="as the table assumes")
-    axes.set_yscale("symlog", linthresh=1)
-    axes.set_ylim(0, 2 * max(1, histogram.max()))
+    edges = np.arange(0, cfg.values + 1, pooled) + lowest - 0.5
+    axes.stairs(heights, edges, fill=True, color="tab:blue", label="values in the tensor")
+    axes.stairs(assumed[rows[starts[:-1]]], ends, baseline=None, color="black", lw=1.1, label="as the table assumes")
+    axes.set_yscale("symlog", linthresh=1 / pooled)
+    axes.set_ylim(0, 2 * max(1, heights.max(), assumed.max()))
     axes.set_xlim(edges[0], edges[-1])
     axes.set_xlabel("value (bands: rows of the table, numbered where there is room)")
-    axes.set_ylabel("occurrences")
-    axes.set_title(f"{_title(names)}: {len(table.v_min)} rows", fontsize=10, pad=16, parse_math=False)
+    axes.set_ylabel("occurrences" + (f", mean of {pooled} values each" if pooled > 1 else ""))
+    axes.set_title(f"{_title(names)}: {counted(len(table.v_min), 'row')}", fontsize=10, pad=16, parse_math=False)
     axes.legend(loc="upper right", fontsize=8)
     kind, buffer = _format(path), io.BytesIO()
-    with matplotlib.rc_context({"svg.hashsalt": "apack"}):  # names inside the file are random otherwise
+    # Names inside the file are random without a salt. A title in letters that no font has is drawn without them.
+    with matplotlib.rc_context({"svg.hashsalt": "apack"}), warnings.catch_warnings(action="ignore"):
         figure.savefig(buffer, format=kind, dpi=130, metadata=FORMATS[kind])
     plt.close(figure)
     with blame(path):

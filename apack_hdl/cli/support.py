@@ -99,6 +99,11 @@ def say(text: str) -> None:
     out.print(text, soft_wrap=True)
 
 
+def counted(number: int, noun: str) -> str:
+    """Such as "1 row" or "12,000 rows"."""
+    return f"{number:,} {noun}{'s'[:number != 1]}"
+
+
 def warn(text: str) -> None:
     """Print a line on stderr."""
     err.print(f"apack: {text}", soft_wrap=True)

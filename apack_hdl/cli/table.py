@@ -8,7 +8,7 @@ from golden.table import SymbolTable
 
 from .inputs import TENSOR, config_options, make_config, read_tensor
 from .plot import check_plot, draw_histogram
-from .support import blame, check_json, check_outputs, json_option, print_table, say, show, write_json
+from .support import blame, check_json, check_outputs, counted, json_option, print_table, say, show, write_json
 
 
 @click.command("table", short_help="Find the symbol table of a tensor.")
@@ -113,8 +113,8 @@ def render(table: SymbolTable, data: dict, histogram: np.ndarray) -> None:
     values = data["values"]
     seen = np.add.reduceat(histogram, table.v_min)
     print_table(
-        f"{', '.join(data['tensors'])}: {len(table.v_min)} rows, {values:,} values of {data['width']} bits, "
-        f"{data['method']}",
+        f"{', '.join(data['tensors'])}: {counted(len(table.v_min), 'row')}, {counted(values, 'value')} of "
+        f"{data['width']} bits, {data['method']}",
         ("row", "values", "v_min", "offset bits", f"count/{table.config.total}", "share"),
         (
             (f"{row:>2}", row_label(table, row, data["signed"]), str(v_min), str(table.offset_bits[row]),
@@ -128,4 +128,4 @@ def render(table: SymbolTable, data: dict, histogram: np.ndarray) -> None:
     say(f"order-0 entropy {data['entropy_bits_per_value']:.4f} bits/value, {data['floor_ratio']:.4f} of raw")
     say(f"with this table {data['table_bits_per_value']:.4f} bits/value, {data['ratio']:.4f} of raw")
     if not data["exact"]:
-        say(f"a finer set of boundaries would save at most {data['gap_bits_per_value']:.6f} bits/value")
+        say(f"a better cut would save some {data['gap_bits_per_value']:.6f} bits/value, by estimate")

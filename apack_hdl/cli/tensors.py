@@ -9,7 +9,7 @@ import numpy as np
 from golden.container import Reader, compress, write_atomic
 
 from .inputs import config_options, make_config, read_table, read_tensor, table_option, tensor_argument
-from .support import blame, check_json, check_outputs, json_option, print_table, progress_bar, say, show
+from .support import blame, check_json, check_outputs, counted, json_option, print_table, progress_bar, say, show
 
 
 @click.command("compress", short_help="Compress a tensor into an .apack file.")
@@ -48,7 +48,7 @@ def compress_command(tensor, output, table_path, method, json_out, **options):
         info = reader.info()
     ratio = "" if info["ratio"] is None else f", ratio {info['ratio']:.4f}"
     show(json_out, info, lambda: say(
-        f"{output}: {info['values']:,} values, {info['raw_bytes']:,} -> {info['file_bytes']:,} bytes{ratio}"
+        f"{output}: {counted(info['values'], 'value')}, {info['raw_bytes']:,} -> {info['file_bytes']:,} bytes{ratio}"
     ))
 
 
@@ -113,7 +113,7 @@ def render_info(source: str, info: dict) -> None:
     config = info["config"]
     sign = "two's complement" if info["signed"] else "unsigned"
     rows = [
-        ("tensor", f"{np.dtype(info['dtype'])} {tuple(info['shape'])}, {info['values']:,} values"),
+        ("tensor", f"{np.dtype(info['dtype'])} {tuple(info['shape'])}, {counted(info['values'], 'value')}"),
         ("coded as", f"{config['width']} bits, {sign}"),
         ("rows", str(info["rows"] or "no table")),
         ("P, M", f"{config['prob_bits']}, {config['mult_bits']}"),

@@ -1,0 +1,65 @@
+"""The footprint of whole models."""
+
+from functools import partial
+
+import click
+
+from golden.config import CodecConfig
+from golden.footprint import pack_footprint
+from golden.packs import Pack
+
+from .support import blame, check_json, json_option, print_table, progress_bar, show
+
+
+@click.command("footprint", short_help="Add up what the tensors of whole models take.")
+@click.argument("packs", metavar="PACK.npz...", nargs=-1, required=True)
+@click.option("--block", type=int, help="Values per block.")
+@click.option("--mult-bits", type=int, metavar="M", help="Bits of the interval size that is multiplied, 2..16.")
+@json_option
+def footprint_command(packs, block, mult_bits, json_out):
+    """Compress and restore every tensor of tensor packs, each with a table of its own, and add up the bits.
+
+    A pack is an .npz of integer tensors, described by its array `meta` if it has one (golden/sample/README.md).
+    Everything is counted: header, table, directory, checksums and padding.
+
+    \b
+    Example:
+      apack footprint golden/sample/sample.npz --json footprint.json
+    """
+    check_json(json_out)
+    changes = {key: value for key, value in {"block": block, "mult_bits": mult_bits}.items() if value is not None}
+    with blame("parameters"):
+        config = CodecConfig(**changes)
+    models = []
+    for path in packs:
+        with blame(path), Pack(path) as pack, progress_bar() as bar:
+            task = bar.add_task(path, total=len(pack.records))
+            progress = partial(_advance, bar, task)
+            totals = pack_footprint(pack, config, progress=progress)
+        models.append({"name": path, "totals": totals})
+    show(json_out, {"config": config.to_dict(), "models": models}, lambda: render(models))
+
+
+def _advance(bar, task, done: int, _: int) -> None:
+    bar.update(task, completed=done)
+
+
+def footprint_rows(totals: dict[str, dict], kinds) -> list[tuple[str, ...]]:
+    """A row of text for each kind of tensor: ratios to raw bits, and how far the files are above the bound."""
+    rows = []
+    for kind in kinds:
+        s = totals[kind]
+        ratios = [f"{s[f'{name}_bits'] / s['raw_bits']:.4f}" for name in ("floor", "bound", "apack")]
+        above = f"{s['apack_bits'] / s['bound_bits'] - 1:+.3%}" if s["bound_bits"] else "-"
+        rows.append((kind, str(s["tensors"]), f"{s['values']:,}", *ratios, above))
+    return rows
+
+
+COLUMNS = ("tensors", "count", "values", "entropy", "16-row bound", "APack", "to bound")
+
+
+def render(models: list[dict]) -> None:
+    """Print a table for each model."""
+    for model in models:
+        totals = {kind: s for kind, s in model["totals"].items() if s["raw_bits"]}
+        print_table(model["name"], COLUMNS, footprint_rows(totals, totals))
