@@ -8,15 +8,16 @@ from golden.config import CodecConfig
 from golden.footprint import pack_footprint
 from golden.packs import Pack
 
+from .inputs import changed, config_option
 from .support import blame, check_json, json_option, print_table, progress_bar, show
 
 
 @click.command("footprint", short_help="Add up what the tensors of whole models take.")
 @click.argument("packs", metavar="PACK.npz...", nargs=-1, required=True)
-@click.option("--block", type=int, help="Values per block.")
-@click.option("--mult-bits", type=int, metavar="M", help="Bits of the interval size that is multiplied, 2..16.")
+@config_option("mult_bits")
+@config_option("block")
 @json_option
-def footprint_command(packs, block, mult_bits, json_out):
+def footprint_command(packs, mult_bits, block, json_out):
     """Compress and restore every tensor of tensor packs, each with a table of its own, and add up the bits.
 
     A pack is an .npz of integer tensors, described by its array `meta` if it has one (golden/sample/README.md).
@@ -27,9 +28,7 @@ def footprint_command(packs, block, mult_bits, json_out):
       apack footprint golden/sample/sample.npz --json footprint.json
     """
     check_json(json_out)
-    changes = {key: value for key, value in {"block": block, "mult_bits": mult_bits}.items() if value is not None}
-    with blame("parameters"):
-        config = CodecConfig(**changes)
+    config = changed(CodecConfig(), {"mult_bits": mult_bits, "block": block})
     models = []
     for path in packs:
         with blame(path), Pack(path) as pack, progress_bar() as bar:

@@ -74,10 +74,16 @@ PARAMETERS = {
 }
 
 
+def config_option(name: str):
+    """The option that sets one parameter of the configuration."""
+    option, metavar, text = PARAMETERS[name]
+    return click.option(option, name, type=int, metavar=metavar, help=text)
+
+
 def config_options(command):
     """Adds ``--preset`` and the options that override it one by one."""
-    for name, (option, metavar, text) in reversed(PARAMETERS.items()):
-        command = click.option(option, name, type=int, metavar=metavar, help=text)(command)
+    for name in reversed(PARAMETERS):
+        command = config_option(name)(command)
     preset = click.option("--preset", type=click.Choice(list(PRESETS)), help="Parameters to start from.  "
                           "[default: int8]")
     return preset(command)
@@ -91,7 +97,7 @@ def make_config(options: dict, *tensors: tuple[str, np.ndarray]) -> CodecConfig:
     base = PRESETS[options["preset"] or "int8"]
     if tensors and options["width"] is None and options["preset"] is None:
         base = base.with_(width=_common_width(tensors))
-    return _changed(base, {name: options[name] for name in PARAMETERS})
+    return changed(base, {name: options[name] for name in PARAMETERS})
 
 
 def _common_width(tensors) -> int:
@@ -105,7 +111,7 @@ def _common_width(tensors) -> int:
     return next(iter(widths))
 
 
-def _changed(base: CodecConfig, changes: dict) -> CodecConfig:
+def changed(base: CodecConfig, changes: dict) -> CodecConfig:
     """A configuration with those changes that are not None."""
     try:
         return base.with_(**{name: value for name, value in changes.items() if value is not None})
@@ -132,4 +138,4 @@ def read_table(path: str, options: dict, spec: str, array: np.ndarray) -> Symbol
             raise ValueError(f"the table is for values of {width} bits, not the {options['width']} of --bits")
         if width > array.dtype.itemsize * 8:
             raise ValueError(f"the table is for values of {width} bits, not {array.dtype} as in {spec}")
-    return replace(table, config=_changed(table.config, {"block": options["block"]}))
+    return replace(table, config=changed(table.config, {"block": options["block"]}))

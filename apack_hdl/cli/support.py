@@ -32,7 +32,7 @@ def blame(what):
     except MemoryError as error:
         raise click.ClickException(f"{what}: does not fit into memory") from error
     except (ValueError, TypeError) as error:
-        raise click.ClickException(f"{what}: {error}") from error
+        raise click.ClickException(f"{what}: {str(error).removeprefix(f'{what}: ')}") from error
 
 
 def check_outputs(*paths: str | None) -> None:
