@@ -15,7 +15,7 @@ from synth.timing import MISSING as NO_OPENSTA
 
 from ..emit import TOPS
 from ..simulation import simulate
-from .footprint import COLUMNS, footprint_rows
+from .footprint import COLUMNS, LEGEND, footprint_rows
 from .hardware import build_option, emit_all, synthesize
 from .support import blame, check_json, json_option, make_folder, print_table, progress_bar, say, show, steps, warn
 
@@ -99,9 +99,10 @@ def simulate_biggest(folder: Path, config) -> list[dict]:
 def render(data: dict, reports: dict, build: Path) -> None:
     """Print the closing summary: what was compressed, what was checked, what it costs."""
     print_table(
-        "Footprint of the sample, everything counted: bits to raw 8-bit values",
+        "Footprint of the sample, everything counted",
         COLUMNS, footprint_rows(data["footprint"], ("weight", "activation")),
     )
+    say(LEGEND)
     simulator = data["simulation"][0]["simulator"]
     print_table(
         f"Hardware against the golden model in {simulator}: values per cycle",

@@ -9,7 +9,7 @@ from golden.footprint import pack_footprint
 from golden.packs import Pack
 
 from .inputs import changed, config_option
-from .support import blame, check_json, json_option, print_table, progress_bar, show
+from .support import blame, check_json, json_option, print_table, progress_bar, say, show
 
 
 @click.command("footprint", short_help="Add up what the tensors of whole models take.")
@@ -54,7 +54,8 @@ def footprint_rows(totals: dict[str, dict], kinds) -> list[tuple[str, ...]]:
     return rows
 
 
-COLUMNS = ("tensors", "count", "values", "entropy", "16-row bound", "APack", "to bound")
+COLUMNS = ("tensors", "count", "values", "entropy", "bound", "APack", "to bound")
+LEGEND = "ratios to raw bits; bound: the best table of 16 rows, itself not counted"
 
 
 def render(models: list[dict]) -> None:
@@ -62,3 +63,4 @@ def render(models: list[dict]) -> None:
     for model in models:
         totals = {kind: s for kind, s in model["totals"].items() if s["raw_bits"]}
         print_table(model["name"], COLUMNS, footprint_rows(totals, totals))
+    say(LEGEND)
