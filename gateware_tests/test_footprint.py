@@ -47,3 +47,9 @@ def test_width_of_the_pack_counts(tmp_path):
     np.savez(tmp_path / "four.npz", x=values, meta=np.frombuffer(meta, np.uint8))
     with Pack(tmp_path / "four.npz") as pack:
         assert pack_footprint(pack, CodecConfig())["all"]["raw_bits"] == 4 * 5000
+
+
+def test_tensor_that_is_not_quantized_is_named(tmp_path):
+    np.savez(tmp_path / "float.npz", x=np.zeros(3, np.int8), y=np.zeros(3))
+    with Pack(tmp_path / "float.npz") as pack, pytest.raises(TypeError, match="^y: tensor must have dtype int8"):
+        pack_footprint(pack, CodecConfig())

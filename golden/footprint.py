@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from .codec import to_codes
+from .codec import check_array, default_bits, to_codes
 from .config import CodecConfig
 from .container import compress, decompress
 from .errors import FormatError
@@ -42,14 +42,19 @@ def pack_footprint(
 
     Each tensor has the width that the pack states (else that of its dtype), the rest is ``config``'s. ``progress`` is
     called with the tensors done and in all, ``keep`` with every tensor's key and file.
+
+    Raises what :func:`tensor_footprint` raises, with the tensor's key in front.
     """
     sums: dict[str, dict] = {}
     for done, (record, array) in enumerate(pack):
         if progress:
             progress(done, len(pack.records))
-        width = record.bits or array.dtype.itemsize * 8
-        block = min(config.block, CodecConfig(width=width, block=1).longest_block)
-        figures, data = tensor_footprint(array, config.with_(width=width, block=block))
+        try:
+            width = record.bits or default_bits(check_array("tensor", array).dtype)
+            block = min(config.block, CodecConfig(width=width, block=1).longest_block)
+            figures, data = tensor_footprint(array, config.with_(width=width, block=block))
+        except (TypeError, ValueError) as error:
+            raise type(error)(f"{record.key}: {error}") from None
         if keep:
             keep(record.key, data)
         for name in (record.kind, "all"):

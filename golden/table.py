@@ -99,6 +99,8 @@ class SymbolTable:
         for key in ("v_min", "counts"):
             if not isinstance(data[key], list):
                 raise TypeError(f"{key} must be a list of integers, not {type(data[key]).__name__}")
+        if not isinstance(data["config"], dict):
+            raise TypeError(f"config must be a JSON object, not {type(data['config']).__name__}")
         try:
             config = CodecConfig(**data["config"])
         except TypeError as error:
