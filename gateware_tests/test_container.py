@@ -10,7 +10,7 @@ import pytest
 from golden import blocks
 from golden.codec import from_codes, is_signed, to_codes
 from golden.config import CodecConfig
-from golden.container import Reader, compress, decompress, write_file
+from golden.container import Reader, compress, decompress, write_atomic, write_file
 from golden.errors import FormatError
 from golden.header import DIRECTORY, Header
 from golden.reference import encode_block, find_row, narrow
@@ -504,3 +504,14 @@ def test_wrong_codes():
     with pytest.raises(ValueError, match="holds all unsigned codes of 8 bits, not int8"):
         from_codes(codes, 8, False, np.int8)
     assert is_signed(np.array([0, 7], np.int8), 4) and not is_signed(np.array([0, 8], np.int8), 4)
+
+
+def test_write_atomic_follows_links_and_refuses_devices(tmp_path):
+    (tmp_path / "file").write_bytes(b"old")
+    (tmp_path / "link").symlink_to(tmp_path / "file")
+    write_atomic(tmp_path / "link", b"new")
+    assert (tmp_path / "link").is_symlink() and (tmp_path / "file").read_bytes() == b"new"
+    for target in (tmp_path, "/dev/null"):
+        with pytest.raises(OSError, match="not a regular file"):
+            write_atomic(target, b"new")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["file", "link"]

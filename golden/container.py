@@ -3,6 +3,7 @@
 ``compress`` and ``decompress`` go between arrays and bytes; ``write_file`` and ``Reader`` between arrays and files.
 """
 
+import errno
 import io
 import os
 import zlib
@@ -106,8 +107,13 @@ def write_file(path: str | os.PathLike, array: np.ndarray, **options) -> None:
 
 
 def write_atomic(path: str | os.PathLike, data: bytes) -> None:
-    """Put ``data`` into a file that has its old content until all of the new one is there."""
-    path = Path(path)
+    """Put ``data`` into a file that has its old content until all of the new one is there.
+
+    A link stays a link: what it points to is written. Raises OSError for a directory, a device, a pipe.
+    """
+    path = Path(os.path.realpath(path))
+    if path.exists() and not path.is_file():
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         part.write_bytes(data)

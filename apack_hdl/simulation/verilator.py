@@ -33,7 +33,7 @@ class Verilator:
         """Run Verilator with these arguments."""
         command = [self.program, *map(str, arguments)]
         environment = os.environ | {"VERILATOR_ROOT": self.root}
-        return subprocess.run(command, env=environment, text=True, capture_output=True, timeout=SECONDS)
+        return _call(*command, env=environment)
 
     def lint(self, *paths) -> str:
         """What ``verilator --lint-only -Wall`` has to say about Verilog and waiver files; empty if nothing."""
@@ -97,8 +97,11 @@ def find_verilator() -> Verilator:
     return Verilator(program, done.stdout.strip())
 
 
-def _call(*command: str) -> subprocess.CompletedProcess:
-    return subprocess.run(command, text=True, capture_output=True, timeout=SECONDS)
+def _call(*command: str, env: dict | None = None) -> subprocess.CompletedProcess:
+    try:
+        return subprocess.run(command, env=env, text=True, capture_output=True, timeout=SECONDS)
+    except subprocess.TimeoutExpired:
+        raise ToolError(f"{command[0]} did not end within {SECONDS} seconds") from None
 
 
 def _first_line(done: subprocess.CompletedProcess) -> str:
