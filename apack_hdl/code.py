@@ -132,7 +132,11 @@ class CarryResolver(wiring.Component):
         with m.If(room):
             m.d.sync += o.valid.eq(0)
             with m.If(draining & (run != 0)):
-                m.d.sync += [*send(Mux(run_carry, 0, -1)), run.eq(run - 1), draining.eq((run != 1) | held.last)]
+                m.d.sync += [
+                    *send(Mux(run_carry, 0, (1 << DIGIT) - 1)),
+                    run.eq(run - 1),
+                    draining.eq((run != 1) | held.last),
+                ]
             with m.Elif(draining):  # nothing can come behind a last digit: let it go too
                 m.d.sync += [
                     *send(held.data, last=1, count=held.bytes, error=held.error),
