@@ -68,7 +68,9 @@ class DigitJoiner(wiring.Component):
 class DigitSplitter(wiring.Component):
     """Words to digits, zeros behind a stream's end: a memory's words hold there what comes next in it.
 
-    Combinational from ``i.payload`` to ``o.payload`` and from ``o.ready`` to ``i.ready``; one digit per cycle.
+    Combinational from ``i`` to ``o``, and from ``o.ready``, ``i.valid`` and ``i.payload`` to ``i.ready``, which is low
+    while nothing is offered, whatever the payload then is. One digit per cycle. A word with ``last`` ends its stream
+    even if ``bytes`` says more than a word can hold.
 
     Members
     -------

@@ -6,7 +6,7 @@ import warnings
 
 import pytest
 from amaranth.hdl import UnusedElaboratable
-from drivers import Bench
+from drivers import Bench, simulate
 from models import bytes_of, count_words, digits, words
 
 from apack_hdl.decoder import Decoder
@@ -45,6 +45,38 @@ def test_splitter(word, busy):
     want = sum((digits(data) for data in streams), [])
     run = Bench(DigitSplitter(word)).run({"i": inputs}, {"o": len(want)}, seed=word, busy=busy)
     assert run.out["o"] == want
+
+
+@pytest.mark.parametrize("word", WORD_BITS)
+def test_splitter_ends_with_the_word(word):
+    """More bytes than a word has, in a stream's last word: it ends with the word, and the next stream is whole."""
+    broken = words(bytes(range(1, word // 8 + 1)), word)
+    broken[-1]["bytes"] = word // 8 + 1  # the field has room for it
+    run = Bench(DigitSplitter(word)).run({"i": broken + words(b"next", word)}, {"o": word // 16 + 2}, seed=word)
+    assert [digit["last"] for digit in run.out["o"]] == [0] * (word // 16 - 1) + [1, 0, 1]
+    assert run.out["o"][-2:] == digits(b"next")
+
+
+@pytest.mark.parametrize("word", WORD_BITS)
+def test_splitter_is_not_ready_without_an_offer(word):
+    """Whatever the payload is while nothing is offered: unknown in many a test bench, so `ready` must not follow it."""
+    dut = DigitSplitter(word)
+    rng = random.Random(word)
+
+    async def testbench(ctx):
+        ctx.set(dut.o.ready, 1)
+        for _ in range(50):
+            ctx.set(dut.i.payload.as_value(), rng.getrandbits(len(dut.i.payload.as_value())))
+            for valid in (0, 1):
+                ctx.set(dut.i.valid, valid)
+                assert valid or not ctx.get(dut.i.ready)
+            seen_ready.add(ctx.get(dut.i.ready))
+            ctx.set(dut.i.valid, 0)
+            await ctx.tick()
+
+    seen_ready = set()
+    simulate(dut, testbench)
+    assert 1 in seen_ready, "with an offer it does become ready"
 
 
 @pytest.mark.parametrize("word", WORD_BITS)
