@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -139,3 +140,33 @@ def test_ecp5(mac, tmp_path):
     assert any(message.startswith("nextpnr: ") for message in messages)
     assert "out of context" in report.to_markdown()
     assert json.loads(json.dumps(report.to_json()))["fpga"]["luts"] == fpga.luts
+
+
+ENABLED = """
+module enabled(input clk, go, input [199:0] d, output reg [199:0] q);
+  reg enable;
+  always @(posedge clk) enable <= go;
+  always @(posedge clk) if (enable) q <= d;
+endmodule
+"""
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_an_enable_of_many_registers_is_buffered(name, tmp_path):
+    """A net that nothing buffers makes the slowest path by itself, and says nothing about the design."""
+    try:
+        locate(name)
+    except SynthError as error:
+        pytest.skip(str(error))
+    (tmp_path / "enabled.v").write_text(ENABLED)
+    synthesize(tmp_path / "enabled.v", "enabled", library=name, build_dir=tmp_path)
+    module = json.loads((tmp_path / "flat.netlist.json").read_text())["modules"]["enabled"]
+    clock = module["ports"]["clk"]["bits"][0]
+    pins = Counter(
+        bit
+        for cell in module["cells"].values()
+        for bits in cell["connections"].values()
+        for bit in bits
+        if bit != clock and isinstance(bit, int)
+    )
+    assert max(pins.values()) <= 1 + 16, "one driver, and what the mapper buffers for"
