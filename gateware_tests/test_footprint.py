@@ -6,8 +6,8 @@ import pytest
 from golden.config import CodecConfig
 from golden.container import compress
 from golden.footprint import pack_footprint, tensor_footprint
-from golden.packs import Pack
 from golden.sample import PATH
+from golden.tensors.packs import Pack
 
 
 def laplacian(count, scale, seed=1):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from golden.errors import FormatError
-from golden.packs import Pack
+from golden.tensors.packs import Pack
 
 W = np.arange(6, dtype=np.int8)
 A = np.arange(300, dtype=np.uint16)

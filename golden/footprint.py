@@ -8,8 +8,8 @@ from .codec import check_array, default_bits, to_codes
 from .config import CodecConfig
 from .container import compress, decompress
 from .errors import FormatError
-from .packs import Pack
 from .search import histogram, search_table
+from .tensors.packs import Pack
 
 SUMS = ("tensors", "values", "raw_bits", "floor_bits", "bound_bits", "apack_bits")
 

@@ -8,8 +8,8 @@ from golden import codec, search
 from golden.config import preset
 from golden.container import write_atomic
 from golden.footprint import pack_footprint
-from golden.packs import Pack
 from golden.sample import PATH as SAMPLE
+from golden.tensors.packs import Pack
 from synth import SynthError
 from synth.timing import MISSING as NO_OPENSTA
 
@@ -36,7 +36,7 @@ def demo(build, json_out):
     Example:
       apack demo --json demo.json
     """
-    build, config = make_folder(build), preset("int8")
+    build, config = make_folder(build), preset()
     check_json(json_out)
     footprint = compress_sample(make_folder(build / "sample"), config)
     runs = simulate_biggest(make_folder(build / "simulation"), config)

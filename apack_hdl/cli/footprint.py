@@ -6,7 +6,7 @@ import click
 
 from golden.config import CodecConfig
 from golden.footprint import pack_footprint
-from golden.packs import Pack
+from golden.tensors.packs import Pack
 
 from .inputs import changed, config_option
 from .support import blame, check_json, json_option, print_table, progress_bar, say, show

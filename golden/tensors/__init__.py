@@ -1,0 +1,1 @@
+"""Readers of the tensors in model files and tensor packs."""
