@@ -19,6 +19,7 @@ from apack_hdl import cli
 from apack_hdl.cli import demo, hardware, inputs, support
 from apack_hdl.simulation import SimulationResult
 from apack_hdl.simulation.bench import StreamError
+from golden.config import CodecConfig
 from golden.container import Reader
 from golden.table import SymbolTable
 from synth import SynthError
@@ -197,10 +198,9 @@ def test_footprint(apack):
     assert f"{one['totals']['all']['apack_bits'] / 5600:.4f}" in text
 
 
-def test_width_is_the_options_or_the_presets_or_the_tensors(apack):
-    for kind, options, width in (("i1", (), 8), ("u2", (), 16), ("i1", ("--preset", "int4"), 4),
-                                 ("i4", ("--preset", "int16"), 16), ("i8", ("--bits", "5"), 5),
-                                 ("i2", ("--preset", "int16", "--bits", "5"), 5)):
+def test_width_is_the_option_s_or_the_tensor_s(apack):
+    for kind, options, width in (("i1", (), 8), ("u2", (), 16), ("i2", ("--preset", "small"), 16),
+                                 ("i8", ("--bits", "5"), 5), ("i2", ("--preset", "paper", "--bits", "5"), 5)):
         np.save("v.npy", np.array([0, 7, 3], kind))
         assert json.loads(apack("table", "v.npy", *options, "--json", "-"))["width"] == width
 
@@ -301,9 +301,8 @@ def test_tensor_out_of_reach(refused, folder, monkeypatch):
     ("--bits abc", ["--bits", "abc", "integer"]),
     ("--bits 9", ["w.npy", "2..8", "9", "int8"]),
     ("--bits 4", ["w.npy", "-8..7", "0..15", "for bits = 4"]),
-    ("--preset int4", ["w.npy", "-8..7", "0..15", "for bits = 4"]),
-    ("--preset int16", ["w.npy", "2..8", "16", "int8"]),
-    ("--preset int", ["--preset", "int8", "paper", "'int'"]),
+    ("--bits 16", ["w.npy", "2..8", "16", "int8"]),
+    ("--preset large", ["--preset", "'small', 'balanced', 'fast', 'paper'", "'large'"]),
     ("--rows 65", ["--rows", "2..64", "65"]),
     ("--rows 1", ["--rows", "2..64", "not 1"]),
     ("--prob-bits 3", ["--prob-bits", "4..15", "not 3"]),
@@ -403,7 +402,7 @@ def test_bad_table(refused, text, words, command):
 
 def test_a_table_brings_its_own_parameters(refused):
     Path("t.json").write_text(json.dumps(TABLE))
-    for option in ("--rows 8", "--preset int8", "--prob-bits 10", "--mult-bits 8", "--method optimal"):
+    for option in ("--rows 8", "--preset paper", "--prob-bits 10", "--mult-bits 8", "--method optimal"):
         words = [option.split()[0], "--table"]
         refused("compress", "w.npy", "o.apack", "--table", "t.json", *option.split(), words=words)
     refused("simulate", "w.npy", "--table", "t.json", "--bits", "4", words=["t.json", "8 bits", "4"])
@@ -530,7 +529,7 @@ def small_demo(monkeypatch):
     meta = np.frombuffer(json.dumps({"tensors": tensors}).encode(), np.uint8)
     np.savez("s.npz", meta=meta, a=RNG.integers(-8, 8, 90).astype(np.int8), b=RNG.integers(0, 3, 120).astype(np.int8))
     monkeypatch.setattr(demo, "SAMPLE", "s.npz")
-    monkeypatch.setattr(demo, "preset", lambda name: inputs.PRESETS[name].with_(width=4, rows=4))
+    monkeypatch.setattr(demo, "preset", lambda: CodecConfig(width=4, rows=4))
 
 
 def run_demo(capsys, *options) -> tuple[str, str]:

@@ -462,10 +462,10 @@ def test_wrong_values(values, dtype, bits, message):
         ({"block": 0}, ValueError, "block must be in 1..65535, not 0"),
         ({"block": 70000}, ValueError, "block must be in 1..65535, not 70000"),
         ({"block": "4"}, TypeError, "block must be an integer in 1..65535, not '4'"),
-        ({"config": "int9"}, ValueError, "preset must be one of int8, .*, not 'int9'"),
+        ({"config": "int8"}, ValueError, "preset must be one of small, balanced, .*, not 'int8'"),
         ({"config": 8}, TypeError, "config must be a CodecConfig or the name of a preset, not 8"),
         ({"table": {}}, TypeError, "table must be a SymbolTable, not {}"),
-        ({"table": TINY, "config": "int8"}, ValueError, "config must be absent where a table is given"),
+        ({"table": TINY, "config": "balanced"}, ValueError, "config must be absent where a table is given"),
         ({"table": TINY, "bits": 7}, ValueError, "bits must be in 8..8, not 7 .*table"),
         ({"method": "guess"}, ValueError, "method must be"),
     ],
@@ -475,9 +475,11 @@ def test_wrong_options(options, error, message):
         compress(TENSOR, **options)
 
 
-def test_config_gives_the_width_unless_bits_does():
-    assert Reader(compress(np.arange(16), config="int4")).config.width == 4
-    assert Reader(compress(np.arange(16), config="int4", bits=6)).config.width == 6
+def test_config_gives_the_width_unless_bits_does_and_a_preset_leaves_it_to_the_tensor():
+    assert Reader(compress(np.arange(16), config=CodecConfig(width=5))).config.width == 5
+    assert Reader(compress(np.arange(16, dtype=np.int16), config="paper")).config.width == 16
+    assert Reader(compress(np.arange(16, dtype=np.int8), config="paper")).config.mult_bits == 16
+    assert Reader(compress(np.arange(16), config="small", bits=6)).config.width == 6
     assert Reader(compress(np.arange(16, dtype=np.int16))).config.width == 16
 
 

@@ -18,12 +18,12 @@ from apack_hdl.simulation import against_golden, simulate, verilator
 from apack_hdl.simulation import bench as benches
 from apack_hdl.simulation.streams import compare_values, compare_words, table_transfers, value_transfers, words
 from golden import codec, sample, search
-from golden.config import PRESETS, CodecConfig
+from golden.config import CodecConfig
 from golden.errors import FormatError, UncodableError
 from golden.reference import decode_block, encode_block, find_row, narrow
 from golden.table import SymbolTable
 
-INT8 = PRESETS["int8"]
+INT8 = CodecConfig()
 # Rows of one value in front: offsets are often empty. A row without a count at 20..27.
 SMALL = CodecConfig(width=5, rows=7, prob_bits=6, mult_bits=5, block=300)
 SMALL_TABLE = SymbolTable(SMALL, (0, 1, 2, 3, 8, 20, 28), (30, 12, 8, 6, 5, 0, 3))

@@ -19,7 +19,7 @@ import numpy as np
 
 from . import lockstep
 from .codec import code_type
-from .config import PRESETS, CodecConfig, check_int
+from .config import CodecConfig, check_int
 from .search import histogram, search_table
 
 LOCKSTEP = "APack (lock-step numpy)"
@@ -40,9 +40,9 @@ def activations(count: int, width: int, rng: np.random.Generator) -> np.ndarray:
 
 
 TENSORS = {
-    "8-bit weights": (weights, PRESETS["int8"], False),
-    "8-bit activations": (activations, PRESETS["int8"], True),
-    "16-bit weights": (weights, PRESETS["int16"], False),
+    "8-bit weights": (weights, CodecConfig(), False),
+    "8-bit activations": (activations, CodecConfig(), True),
+    "16-bit weights": (weights, CodecConfig(width=16), False),
 }
 
 

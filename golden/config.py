@@ -82,16 +82,19 @@ class CodecConfig:
         return asdict(self)
 
 
+# What each preset means for the coded bits; the gateware adds how its engines are built. The width is no part of a
+# choice between them: it is the tensor's.
 PRESETS = {
-    "int8": CodecConfig(),
-    "int4": CodecConfig(width=4),
-    "int16": CodecConfig(width=16),
+    "small": CodecConfig(rows=8, prob_bits=8, mult_bits=6),  # half the table; real tensors take about 1 % more bits
+    "balanced": CodecConfig(),
+    "fast": CodecConfig(),
     "paper": CodecConfig(mult_bits=16),  # 16 rows, 10-bit counts, full-width multiplier
 }
+DEFAULT_PRESET = "balanced"
 
 
-def preset(name: str) -> CodecConfig:
-    """The preset called ``name``. Raises ValueError naming the presets there are."""
+def preset(name: str = DEFAULT_PRESET) -> CodecConfig:
+    """The preset called ``name``, for values of 8 bits. Raises ValueError naming the presets there are."""
     try:
         return PRESETS[name]
     except KeyError:

@@ -13,7 +13,7 @@ import numpy as np
 
 from . import blocks, codec, header
 from .blocks import Progress
-from .config import MAX_RAW_BYTES, CodecConfig, check_int, preset
+from .config import DEFAULT_PRESET, MAX_RAW_BYTES, CodecConfig, check_int, preset
 from .errors import FormatError
 from .header import DIRECTORY, Header
 from .search import histogram, search_table
@@ -37,8 +37,8 @@ def compress(
     ----------
     array : integers, any shape, byte order and memory layout.
     table : the table to code with (a value it has no code for makes its block raw). Made from the tensor if absent.
-    config : parameters, or a preset's name; not together with a table, which has its own.
-    bits : W. By default that of table or config, else the dtype's 8 or 16; wider dtypes need it.
+    config : parameters, or a preset's name, "balanced" if absent; not together with a table, which has its own.
+    bits : W. By default that of a table or of parameters, else the dtype's 8 or 16; wider dtypes need it.
     block : values per block, instead of the configuration's.
     method, cover_all : how to make the table, see :func:`golden.search.search_table`.
     progress : called with the number of values done and in all.
@@ -71,10 +71,9 @@ def _choose_config(dtype, table, config, bits, block) -> CodecConfig:
             raise ValueError("config must be absent where a table is given, which has its own")
         config = table.config
         check_int("bits", config.width if bits is None else bits, config.width, config.width, "the table's width")
-    elif isinstance(config, str):
-        config = preset(config)
-    elif config is None:
-        config = CodecConfig(width=codec.default_bits(dtype) if bits is None else check_int("bits", bits, 2, 16))
+    elif config is None or isinstance(config, str):  # a preset leaves the width open
+        config = preset(DEFAULT_PRESET if config is None else config)
+        bits = codec.default_bits(dtype) if bits is None else bits
     elif not isinstance(config, CodecConfig):
         raise TypeError(f"config must be a CodecConfig or the name of a preset, not {config!r}")
     if bits is not None:

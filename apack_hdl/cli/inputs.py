@@ -8,7 +8,7 @@ import click
 import numpy as np
 
 from golden import codec
-from golden.config import PRESETS, CodecConfig
+from golden.config import DEFAULT_PRESET, PRESETS, CodecConfig
 from golden.table import SymbolTable
 
 from .support import blame
@@ -66,7 +66,7 @@ def _damage(what: str):
 
 
 PARAMETERS = {
-    "width": ("--bits", "W", "Bits of a value, 2..16.  [default: the tensor's, or with --preset the preset's]"),
+    "width": ("--bits", "W", "Bits of a value, 2..16.  [default: the tensor's, else 8]"),
     "rows": ("--rows", "N", "Rows of the table, 2..64."),
     "prob_bits": ("--prob-bits", "P", "Probability counts add up to 2^P; at most 15, and N <= 2^P."),
     "mult_bits": ("--mult-bits", "M", "Bits of the interval size that is multiplied, 2..16."),
@@ -85,17 +85,17 @@ def config_options(command):
     for name in reversed(PARAMETERS):
         command = config_option(name)(command)
     preset = click.option("--preset", type=click.Choice(list(PRESETS)), help="Parameters to start from.  "
-                          "[default: int8]")
+                          f"[default: {DEFAULT_PRESET}]")
     return preset(command)
 
 
 def make_config(options: dict, *tensors: tuple[str, np.ndarray]) -> CodecConfig:
     """The configuration that the options of :func:`config_options` ask for.
 
-    ``tensors``, each with its name, decide the width if neither ``--bits`` nor ``--preset`` does.
+    ``tensors``, each with its name, decide the width if ``--bits`` does not.
     """
-    base = PRESETS[options["preset"] or "int8"]
-    if tensors and options["width"] is None and options["preset"] is None:
+    base = PRESETS[options["preset"] or DEFAULT_PRESET]
+    if tensors and options["width"] is None:
         base = base.with_(width=_common_width(tensors))
     return changed(base, {name: options[name] for name in PARAMETERS})
 
