@@ -72,7 +72,7 @@ class Decoder(wiring.Component):
 
         connect(m, flipped(self.load), table.load)
         m.d.comb += [
-            table.allow.eq(~range_decoder.busy),
+            table.busy.eq(range_decoder.busy),
             range_decoder.hold.eq(table.loading),
             range_decoder.rows.eq(table.rows),
             offset_unpacker.rows.eq(table.rows),

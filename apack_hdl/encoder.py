@@ -69,7 +69,7 @@ class Encoder(wiring.Component):
 
         connect(m, flipped(self.load), table.load)
         m.d.comb += [
-            table.allow.eq(~lookup.busy),
+            table.busy.eq(lookup.busy),
             lookup.hold.eq(table.loading),
             lookup.rows.eq(table.rows),
         ]

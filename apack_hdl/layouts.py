@@ -9,25 +9,47 @@ bits 7..0, as a little-endian memory bus carries bytes.
 from amaranth.lib import data
 from amaranth.utils import bits_for
 
-from golden.config import CodecConfig
+from golden.config import CodecConfig, check_int
 
 DIGIT = 16
 WORD_BITS = (16, 32, 64)
 
 
-def value_layout(config: CodecConfig) -> data.StructLayout:
-    """A tensor value: ``data``, W bits, two's complement read as unsigned; ``last`` value of its block."""
-    return data.StructLayout({"data": config.width, "last": 1})
+def check_banks(banks: int) -> int:
+    """Return ``banks``, how many tables an engine holds, as a Python ``int`` if it is 1 or 2.
+
+    Raises TypeError for anything that is not an integer, ValueError for another number.
+    """
+    return check_int("banks", banks, 1, 2, "one is in use while the other is loaded; more would wait")
 
 
-def block_layout(config: CodecConfig) -> data.StructLayout:
-    """An order to decode one block: ``count_m1``, its number of values less one (as AXI counts beats)."""
-    return data.StructLayout({"count_m1": bits_for(config.block - 1)})
+def bank_field(banks: int) -> dict[str, int]:
+    """The field ``bank``, which of two tables is meant; none where there is only one."""
+    return {"bank": 1} if banks == 2 else {}
 
 
-def row_load_layout(config: CodecConfig) -> data.StructLayout:
-    """One row as it is loaded: ``v_min`` (W bits) and its probability ``count`` (P+1 bits)."""
-    return data.StructLayout({"v_min": config.width, "count": config.prob_bits + 1})
+def value_layout(config: CodecConfig, *, banks: int = 1) -> data.StructLayout:
+    """A tensor value: ``data``, W bits, two's complement read as unsigned; ``last`` value of its block.
+
+    With two banks also ``bank``, the table to code the block with; looked at in a block's first value only.
+    """
+    return data.StructLayout({"data": config.width, "last": 1} | bank_field(banks))
+
+
+def block_layout(config: CodecConfig, *, banks: int = 1) -> data.StructLayout:
+    """An order to decode one block: ``count_m1``, its number of values less one (as AXI counts beats).
+
+    With two banks also ``bank``, the table that the block was coded with.
+    """
+    return data.StructLayout({"count_m1": bits_for(config.block - 1)} | bank_field(banks))
+
+
+def row_load_layout(config: CodecConfig, *, banks: int = 1) -> data.StructLayout:
+    """One row as it is loaded: ``v_min`` (W bits) and its probability ``count`` (P+1 bits).
+
+    With two banks also ``bank``, where the table is to go; looked at in a table's first row only.
+    """
+    return data.StructLayout({"v_min": config.width, "count": config.prob_bits + 1} | bank_field(banks))
 
 
 def table_layout(config: CodecConfig) -> data.ArrayLayout:

@@ -1,14 +1,14 @@
 """The table's registers and the port that loads them."""
 
-from amaranth import Cat, Const, Module, Signal
-from amaranth.lib import stream, wiring
+from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from golden.config import CodecConfig
 from golden.table import SymbolTable
 
 from .arithmetic import leading_zeros
-from .layouts import row_load_layout, table_layout
+from .layouts import check_banks, row_load_layout, table_layout
 
 
 def load_rows(table: SymbolTable) -> list[dict[str, int]]:
@@ -23,65 +23,91 @@ def load_rows(table: SymbolTable) -> list[dict[str, int]]:
 
 
 class RowTable(wiring.Component):
-    """N rows in flip-flops. Loading takes N transfers, first row first; each is taken at once when ``allow`` is high.
+    """N rows in flip-flops, or two banks of N: one can be loaded while blocks work with the other.
 
-    From the two numbers of a row the port derives what the table does not store: the cumulative count and the
-    offset length. The rows form a shift register, so that loading needs no address and no write decoder.
+    Loading takes N transfers, first row first, each taken at once unless a block uses the bank. From the two numbers
+    of a row the port derives what the table does not store: the cumulative count and the offset length. The rows
+    form a shift register, so that loading needs no address and no write decoder.
+
+    ``load.ready`` depends combinationally on ``busy`` and, with two banks, on the payload's ``bank``; ``loading``
+    on the offer.
+
+    Parameters
+    ----------
+    config : the codec's parameters.
+    banks : 1 or 2.
 
     Members
     -------
-    load : stream of rows, in.
-    allow : In(1), no block is looking. Must stay high until ``loading`` falls again.
-    loading : Out(1), a table is offered or half loaded, or none has been loaded yet: do not begin a block.
-    rows : Out, the table.
+    load : stream of rows, in. With two banks its ``bank`` counts in a table's first row.
+    busy : In(banks), blocks are under way that use the bank. Must not rise where ``loading`` is high.
+    loading : Out(banks), a table for the bank is offered or half loaded, or none has been loaded yet: do not begin
+        a block with it.
+    rows : Out, the table; with two banks an array of both.
 
     The neighbour promises: counts add up to 2**P, ``v_min`` starts at 0 and never falls.
+
+    Raises TypeError or ValueError for a number of banks that there cannot be.
     """
 
-    def __init__(self, config: CodecConfig):
-        self.config = config
+    def __init__(self, config: CodecConfig, *, banks: int = 1):
+        self.config, self.banks = config, check_banks(banks)
+        table = table_layout(config)
         super().__init__(
             {
-                "load": In(stream.Signature(row_load_layout(config))),
-                "allow": In(1),
-                "loading": Out(1),
-                "rows": Out(table_layout(config)),
+                "load": In(stream.Signature(row_load_layout(config, banks=banks))),
+                "busy": In(banks),
+                "loading": Out(banks),
+                "rows": Out(table if banks == 1 else data.ArrayLayout(table, banks)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         cfg, new = self.config, self.load.payload
-        rows = Signal(table_layout(cfg), reset_less=True)
         done = Signal(range(cfg.rows))
-        loaded = Signal()  # a table has been loaded since reset
+        loaded = Signal(self.banks)  # a table has been loaded since reset
         total = Signal(cfg.prob_bits + 1)
-
+        last = Signal()
+        chosen = self._bank(m, done)
         m.d.comb += [
-            self.load.ready.eq(self.allow),
-            self.loading.eq(self.load.valid | (done != 0) | ~loaded),
-            self.rows.eq(rows),
-            rows[-1].ol.eq(self._offset_bits(m, cfg.values - rows[-1].v_min, "ol_last")),
+            last.eq(done == cfg.rows - 1),
+            self.load.ready.eq(~(chosen & self.busy).any()),
+            self.loading.eq((chosen & (self.load.valid | (done != 0)).replicate(self.banks)) | ~loaded),
         ]
         with m.If(self.load.valid & self.load.ready):
-            last = Signal()
-            m.d.comb += last.eq(done == cfg.rows - 1)
             # A whole table passes through, so what stood here before does not matter; `total` must restart.
-            m.d.sync += [
-                done.eq(done + 1),
-                total.eq(total + new.count),
-                rows[-1].v_min.eq(new.v_min),
-                rows[-1].c.eq(total),
-            ]
+            m.d.sync += [done.eq(done + 1), total.eq(total + new.count)]
             with m.If(last):
-                m.d.sync += [done.eq(0), total.eq(0), loaded.eq(1)]
-            for index, (here, above) in enumerate(zip(rows, list(rows)[1:], strict=False)):
-                m.d.sync += here.ol.eq(above.ol)
-                if index > 0:  # the first row begins at 0 with 0 counts before it, and needs no registers for that
-                    m.d.sync += [here.v_min.eq(above.v_min), here.c.eq(above.c)]
-            # The size of a row is known when the next one arrives.
-            m.d.sync += rows[-2].ol.eq(self._offset_bits(m, new.v_min - rows[-1].v_min, "ol_before_last"))
+                m.d.sync += [done.eq(0), total.eq(0), loaded.eq(loaded | chosen)]
+        for bank, out in enumerate([self.rows] if self.banks == 1 else self.rows):
+            rows = Signal(table_layout(cfg), name=f"bank{bank}" if self.banks > 1 else "rows", reset_less=True)
+            last_size = cfg.values - rows[-1].v_min
+            m.d.comb += [out.eq(rows), rows[-1].ol.eq(self._offset_bits(m, last_size, "ol_last"))]
+            with m.If(self.load.valid & self.load.ready & chosen[bank]):
+                self._shift_in(m, rows, total)
         return m
+
+    def _bank(self, m: Module, done):
+        """One-hot: where the table at the port goes, ``done`` of whose rows have been taken."""
+        if self.banks == 1:
+            return Const(1, 1)
+        begun, chosen = Signal(), Signal(2)
+        m.d.comb += chosen.eq(Cat(~chosen[1], Mux(done == 0, self.load.p.bank, begun)))
+        with m.If(self.load.valid & self.load.ready):
+            m.d.sync += begun.eq(chosen[1])
+        return chosen
+
+    def _shift_in(self, m: Module, rows, total):
+        """One row more, the others move up; ``total`` counts lie before it."""
+        v_min = self.load.p.v_min
+        m.d.sync += [rows[-1].v_min.eq(v_min), rows[-1].c.eq(total)]
+        for index, (here, above) in enumerate(zip(rows, list(rows)[1:], strict=False)):
+            m.d.sync += here.ol.eq(above.ol)
+            if index > 0:  # the first row begins at 0 with 0 counts before it, and needs no registers for that
+                m.d.sync += [here.v_min.eq(above.v_min), here.c.eq(above.c)]
+        # The size of a row is known when the next one arrives.
+        m.d.sync += rows[-2].ol.eq(self._offset_bits(m, v_min - rows[-1].v_min, "ol_before_last"))
 
     def _offset_bits(self, m: Module, size, name: str):
         """``ceil(log2(size))`` for a size of 1..2**W (what an empty row gets is never looked at)."""

@@ -7,15 +7,16 @@ from amaranth import ResetInserter, Signal
 from drivers import simulate
 from models import padded_rows, random_config, random_table
 
+from apack_hdl.layouts import check_banks
 from apack_hdl.table import RowTable, load_rows
 from golden.config import CodecConfig
 from golden.table import SymbolTable
 
 
-def held(ctx, dut):
+def held(ctx, table, config):
     """The rows as (v_min, c, ol); what an empty row has for ``ol`` does not matter."""
-    rows = [tuple(ctx.get(row[f]) for f in ("v_min", "c", "ol")) for row in dut.rows]
-    sizes = [b - a for (a, *_), (b, *_) in zip(rows, [*rows[1:], (dut.config.values, 0, 0)], strict=True)]
+    rows = [tuple(ctx.get(row[f]) for f in ("v_min", "c", "ol")) for row in table]
+    sizes = [b - a for (a, *_), (b, *_) in zip(rows, [*rows[1:], (config.values, 0, 0)], strict=True)]
     return [(v, c, ol if size else 0) for (v, c, ol), size in zip(rows, sizes, strict=True)]
 
 
@@ -31,10 +32,10 @@ async def load(ctx, dut, rows, rng, allowed, *, first=True):
         ctx.set(dut.load.payload, row)
         ctx.set(dut.load.valid, 1)
         for _ in range(allowed(k)):
-            ctx.set(dut.allow, 0)
+            ctx.set(dut.busy, 1)
             assert ctx.get(dut.loading) and not ctx.get(dut.load.ready)
             await ctx.tick()
-        ctx.set(dut.allow, 1)
+        ctx.set(dut.busy, 0)
         assert ctx.get(dut.loading) and ctx.get(dut.load.ready)
         await ctx.tick()
         ctx.set(dut.load.valid, 0)
@@ -60,10 +61,10 @@ def test_load(seed):
             await load(ctx, dut, load_rows(table), rng, lambda k: 3 if k == 0 else 0, first=n == 0)
             assert not ctx.get(dut.loading)
             want = padded_rows(table)
-            assert held(ctx, dut) == want, table
+            assert held(ctx, dut.rows, config) == want, table
             for _ in range(3):
                 await ctx.tick()
-            assert held(ctx, dut) == want, "the table must stay as it is"
+            assert held(ctx, dut.rows, config) == want, "the table must stay as it is"
 
     simulate(dut, testbench)
 
@@ -73,7 +74,7 @@ def test_one_row_per_cycle():
     dut, table = RowTable(config), random_table(random.Random(1), config)
 
     async def testbench(ctx):
-        ctx.set(dut.allow, 1)
+        ctx.set(dut.busy, 0)
         ctx.set(dut.load.valid, 1)
         for row in load_rows(table):
             ctx.set(dut.load.payload, row)
@@ -81,7 +82,7 @@ def test_one_row_per_cycle():
             await ctx.tick()
         ctx.set(dut.load.valid, 0)
         assert not ctx.get(dut.loading)
-        assert held(ctx, dut) == padded_rows(table)
+        assert held(ctx, dut.rows, config) == padded_rows(table)
 
     simulate(dut, testbench)
 
@@ -102,7 +103,7 @@ def test_reset_while_loading(before):
         assert ctx.get(dut.loading), "no block may begin before a table is loaded"
         await load(ctx, dut, load_rows(second), rng, lambda k: 0)
         assert not ctx.get(dut.loading)
-        assert held(ctx, dut) == padded_rows(second)
+        assert held(ctx, dut.rows, config) == padded_rows(second)
 
     simulate(ResetInserter(reset)(dut), testbench)
 
@@ -112,3 +113,46 @@ def test_load_rows():
     rows = load_rows(SymbolTable(config, (0, 3, 9), (5, 0, 3)))
     assert rows == [{"v_min": v, "count": c} for v, c in [(0, 0), (0, 5), (3, 0), (9, 3)]]
     assert len(load_rows(SymbolTable(config, (0,), (8,)))) == 4
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_two_banks(seed):
+    """Each bank waits for its own blocks only, and what goes into one leaves the other as it is."""
+    rng = random.Random(seed)
+    config = random_config(rng)
+    dut = RowTable(config, banks=2)
+    want, loaded = [None, None], 0
+
+    async def testbench(ctx):
+        nonlocal loaded
+        for bank in (1, 1, 0, 1, 0, 0):
+            table, other = random_table(rng, config), 1 << 1 - bank
+            for k, row in enumerate(load_rows(table)):
+                for _ in range(rng.choice([0, 0, 2])):
+                    ctx.set(dut.load.payload, {"bank": rng.getrandbits(1)})  # not offered
+                    await ctx.tick()
+                    assert ctx.get(dut.loading) == (k > 0) << bank | (~loaded & 3)
+                # Behind the first row `bank` means nothing.
+                ctx.set(dut.load.payload, row | {"bank": bank if k == 0 else rng.getrandbits(1)})
+                ctx.set(dut.load.valid, 1)
+                ctx.set(dut.busy, 3 if k == 0 else other)
+                for _ in range(rng.randrange(3) if k == 0 else 0):
+                    assert ctx.get(dut.loading) == 1 << bank | (~loaded & 3) and not ctx.get(dut.load.ready)
+                    await ctx.tick()
+                ctx.set(dut.busy, other if loaded & other and rng.random() < 0.8 else 0)
+                assert ctx.get(dut.loading) == 1 << bank | (~loaded & 3) and ctx.get(dut.load.ready)
+                await ctx.tick()
+                ctx.set(dut.load.valid, 0)
+            loaded |= 1 << bank
+            want[bank] = padded_rows(table)
+            assert ctx.get(dut.loading) == ~loaded & 3
+            for rows, expected in zip(dut.rows, want, strict=True):
+                assert expected is None or held(ctx, rows, config) == expected
+
+    simulate(dut, testbench)
+
+
+@pytest.mark.parametrize("banks,error", [(0, ValueError), (3, ValueError), (True, TypeError), (2.0, TypeError)])
+def test_banks(banks, error):
+    with pytest.raises(error, match=r"banks must be .*1\.\.2"):
+        check_banks(banks)
