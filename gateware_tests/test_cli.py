@@ -431,7 +431,7 @@ def test_verilog(apack):
     for path in paths:
         assert Path(path).stat().st_size
     sidecar = json.loads(Path("rtl x/apack_decoder.json").read_text())
-    assert sidecar["config"]["rows"] == 4 and sidecar["config"]["width"] == 4 and sidecar["config"]["word"] == 16
+    assert sidecar["config"]["rows"] == 4 and sidecar["config"]["width"] == 4 and sidecar["options"]["word"] == 16
     assert len(apack("verilog", "encoder", *SMALL, "-o", "one").splitlines()) == 4
 
 

@@ -84,7 +84,7 @@ def test_header_tells_what_it_is(emitted):
     direction, _, text, sidecar = emitted
     header = text.partition("\nmodule ")[0]
     assert f"apack_{direction}: {direction}" in header and "SPDX-License-Identifier: Apache-2.0" in header
-    for key, value in sidecar["config"].items():
+    for key, value in (sidecar["config"] | sidecar["options"]).items():
         assert f"{key} {value}" in header
     for port in sidecar["ports"]:
         assert re.search(rf"^// {port['name']} +{port['direction']} +{port['bits']}  {re.escape(port['note'])}$",
@@ -110,7 +110,8 @@ def test_ports_are_the_sidecar_s_in_order(emitted):
 def test_sidecar(emitted):
     direction, _, text, sidecar = emitted
     assert sidecar["sha256"] == hashlib.sha256(text.encode()).hexdigest()
-    assert sidecar["config"] == INT8.to_dict() | {"word": 32}
+    assert sidecar["config"] == INT8.to_dict()
+    assert sidecar["options"]["word"] == 32
     assert (sidecar["name"], sidecar["direction"]) == (f"apack_{direction}", direction)
     assert sidecar["clock"]["port"] == "clk"
     assert sidecar["reset"] == {"port": "rst", "active": "high", "synchronous": True, "cycles": 1}
@@ -183,6 +184,7 @@ def test_another_name(tmp_path):
     ({"direction": "both"}, ValueError, "direction must be one of encoder, decoder, not 'both'"),
     ({"word": 24}, ValueError, "word must be one of 16, 32, 64, not 24"),
     ({"word": "32"}, TypeError, "word must be .*not '32'"),
+    ({"search": "flash"}, TypeError, "search is no option of the encoder, which has word"),
     ({"name": 7}, TypeError, "name must be a string, not 7"),
     ({"name": "2nd"}, ValueError, "name must be a Verilog name .*not '2nd'"),
     ({"name": "a b"}, ValueError, "name must be a Verilog name .*not 'a b'"),

@@ -1,6 +1,7 @@
 """The way from a component to Verilog text."""
 
 import inspect
+import itertools
 import os
 import re
 
@@ -20,14 +21,15 @@ def convert(component: wiring.Component, name: str) -> tuple[Module, str]:
     """
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # one that is known, whatever else is installed
     fragment = Fragment.get(component, None)
-    ports = {"__".join(path): (_value(signal), None) for path, _, signal in component.signature.flatten(component)}
+    flat = component.signature.flatten(component)
+    ports = {"__".join(map(str, path)): (_value(signal), None) for path, _, signal in flat}
     text, paths = verilog.convert_fragment(fragment, ports, name, emit_src=False)
     modules = reader.read(text)
     comments, states = _comments(fragment, name), _states(paths)
     for module in modules:
         module.comment = comments.get(re.sub(r"\$\d+", "", module.name), "")
         module.states = states.get(module.name, {})
-    tidy_up(modules, [*component.signature.members])
+    tidy_up(modules, _streams(component))
     return modules[0], "\n".join(writer.write(module) for module in modules)
 
 
@@ -47,6 +49,15 @@ def tidy_up(modules: list[Module], streams: list[str]):
     for module in modules:
         arrays.line_up(module)
         names.order_nets(module, streams if module is modules[0] else ())
+
+
+def _streams(component: wiring.Component) -> list[str]:
+    """What the ports' names begin with, in their order; those of an array have a number."""
+    names = []
+    for name, member in component.signature.members.items():
+        numbers = itertools.product(*(range(size) for size in member.dimensions))
+        names += ["_".join([name, *map(str, number)]) for number in numbers]
+    return names
 
 
 def _value(signal):
