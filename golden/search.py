@@ -90,29 +90,43 @@ def search_table(
     Raises TypeError for an argument of the wrong kind, ValueError for one out of range.
     """
     _check_arguments(config, histogram, method, cover_all, table_bits)
-    seen = histogram.astype(np.int64)
-    total = int(seen.sum())
-    if total == 0:
-        table = SymbolTable(config, (0,), (config.total,))
-        return SearchResult(table, 0.0, 0.0, 0.0, 0.0, method, config.values + 1, True)
+    return TableSearch(config, histogram, table_bits=table_bits).result(method=method, cover_all=cover_all)
 
-    used = seen[seen > 0].astype(np.float64)
-    entropy_bits = float(used @ (np.log2(total) - np.log2(used)))
-    cost = RowCost(seen)
-    row_bits = config.width + config.prob_bits + 1 if table_bits else 0
-    cuts, gap_bits = _best_cuts(cost, config, row_bits)
-    exact, candidates = config.width <= EXACT_WIDTH, len(cuts.boundaries)
-    if method == "optimal":
-        table = _cheapest_table(config, seen, cuts, row_bits, cover_all)
-    else:
-        cut = equal_step_cut(cost, config.values, config.rows)
-        table = _table(config, seen, cut, cover_all)
-        cut_bits = float(cost(cut[:-1], cut[1:]).sum()) + row_bits * (len(cut) - 1)
-        gap_bits += max(0.0, cut_bits - float(cuts.objective(row_bits).min()))
-        exact, candidates = False, config.values + 1
-    bound_bits = float(cuts.bits.min())
-    cost_bits = table.cost_bits(seen)
-    return SearchResult(table, cost_bits, bound_bits, entropy_bits, gap_bits, method, candidates, exact)
+
+class TableSearch:
+    """The search for one histogram, done once and good for several kinds of table.
+
+    Parameters are those of :func:`search_table`, and unchecked.
+    """
+
+    def __init__(self, config: CodecConfig, histogram: np.ndarray, *, table_bits: bool = True):
+        self.config, self._seen = config, histogram.astype(np.int64)
+        self._total = int(self._seen.sum())
+        self._row_bits = config.width + config.prob_bits + 1 if table_bits else 0
+        self._cuts = None
+        if self._total:
+            self._cost = RowCost(self._seen)
+            self._cuts, self._gap_bits = _best_cuts(self._cost, config, self._row_bits)
+
+    def result(self, *, method: str = "optimal", cover_all: bool = False) -> SearchResult:
+        """The table of that kind."""
+        config, seen, cuts = self.config, self._seen, self._cuts
+        if cuts is None:
+            table = SymbolTable(config, (0,), (config.total,))
+            return SearchResult(table, 0.0, 0.0, 0.0, 0.0, method, config.values + 1, True)
+        used = seen[seen > 0].astype(np.float64)
+        entropy_bits = float(used @ (np.log2(self._total) - np.log2(used)))
+        exact, candidates, gap_bits = config.width <= EXACT_WIDTH, len(cuts.boundaries), self._gap_bits
+        if method == "optimal":
+            table = _cheapest_table(config, seen, cuts, self._row_bits, cover_all)
+        else:
+            cut = equal_step_cut(self._cost, config.values, config.rows)
+            table = _table(config, seen, cut, cover_all)
+            cut_bits = float(self._cost(cut[:-1], cut[1:]).sum()) + self._row_bits * (len(cut) - 1)
+            gap_bits += max(0.0, cut_bits - float(cuts.objective(self._row_bits).min()))
+            exact, candidates = False, config.values + 1
+        bound_bits, cost_bits = float(cuts.bits.min()), table.cost_bits(seen)
+        return SearchResult(table, cost_bits, bound_bits, entropy_bits, gap_bits, method, candidates, exact)
 
 
 def allocate_counts(mass: np.ndarray, total: int, *, cover_all: bool = False) -> np.ndarray:
@@ -160,9 +174,10 @@ class RowCost:
 
     def __call__(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
         size = end - start
-        n = (self.below[end] - self.below[start]).astype(np.float64)
+        n = self.below[end] - self.below[start]
         bits = self.plain_bits[size]
-        bits -= np.log2(np.maximum(n, 1))
+        some = np.maximum(n, 1).astype(np.float64)
+        bits -= np.log2(some, out=some)
         bits *= n
         bits[size <= 0] = np.inf
         return bits
@@ -189,7 +204,7 @@ class _Cuts:
             sums = np.empty_like(edges)
             for k in range(1, rows + 1):
                 np.add(edges, self.best[k - 1, starts], out=sums)
-                np.min(sums, axis=1, out=self.best[k, ends])
+                np.minimum.reduce(sums, axis=1, out=self.best[k, ends])
         self.bits = self.best[:, -1]
 
     def objective(self, row_bits: int) -> np.ndarray:
