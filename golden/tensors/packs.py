@@ -5,35 +5,17 @@ naming it (``key``) and saying what it is. An ``.npz`` without ``meta`` will do 
 """
 
 import json
+import math
 import os
 import zipfile
-import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import numpy as np
 
 from ..errors import FormatError
+from .base import Record, TensorFile, check_member, damage
 
-
-@dataclass(frozen=True)
-class Record:
-    """What a pack says about one tensor.
-
-    Members
-    -------
-    key : name of its array in the file. name : its name in the model, by default the key.
-    kind : "weight" or "activation", or what else the pack says; "tensor" if it says nothing.
-    bits : W, bits of a value; None if the pack does not say.
-    meta : the pack's entry as it is in the JSON: shape, scale, zero point and so on. The array may
-        be one-dimensional, and only the beginning of the tensor.
-    """
-
-    key: str
-    name: str
-    kind: str
-    bits: int | None
-    meta: dict
+HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
 
 class Pack:
@@ -53,7 +35,8 @@ class Pack:
         with open(path, "rb") as file:  # is_zipfile would turn a missing file into "no"
             if not zipfile.is_zipfile(file):
                 raise FormatError(f"{path}: not an .npz file")
-        self._arrays = np.load(path, allow_pickle=False)
+        with damage(path):
+            self._arrays = np.load(path, allow_pickle=False)
         try:
             description = self._description()
             self.records = [self._record(entry) for entry in description["tensors"]]
@@ -81,12 +64,31 @@ class Pack:
 
     def _array(self, key: str) -> np.ndarray:
         try:
+            self._check_claims(key)
             array = self._arrays[key]
-        except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-            raise FormatError(f"{self.path}: array {key!r} cannot be read ({error})") from None
+        except (OSError, MemoryError):
+            raise
+        except Exception as error:  # zipfile, its decompressors and numpy have many words for damage
+            raise FormatError(f"{self.path}: array {key!r} cannot be read ({' '.join(str(error).split())})") from None
         if not isinstance(array, np.ndarray):  # numpy hands out other members of the archive as bytes
             raise FormatError(f"{self.path}: {key!r} is not an array")
         return array
+
+    def _check_claims(self, key: str) -> None:
+        """Refuse an array whose member or header claims more than there is, before memory is taken for it."""
+        archive = self._arrays.zip
+        info = archive.getinfo(f"{key}.npy" if f"{key}.npy" in archive.namelist() else key)  # numpy drops .npy
+        check_member(info)
+        with archive.open(info) as file:
+            if file.read(6) != np.lib.format.MAGIC_PREFIX:
+                return  # no array: said later
+            version = tuple(file.read(2))
+            header = HEADERS.get(version)
+            if header is None:
+                raise FormatError(f"version {version} of the .npy format; 1.0 and 2.0 are read")
+            shape, _, dtype = header(file)
+            if dtype.itemsize * math.prod(shape) + file.tell() != info.file_size:
+                raise FormatError(f"its shape {shape} of {dtype} does not agree with its {info.file_size:,} bytes")
 
     def _description(self) -> dict:
         """The JSON object in ``meta``, or one that stands for it."""
@@ -110,3 +112,20 @@ class Pack:
             raise FormatError(f"{self.path}: bits of tensor {entry['key']!r} must be an integer, not {bits!r}")
         name, kind = str(entry.get("name", entry["key"])), str(entry.get("kind", "tensor"))
         return Record(entry["key"], name, kind, bits, entry)
+
+
+class ArrayFile(TensorFile):
+    """A ``.npy`` file as a model of one tensor: mapped, not loaded. Raises OSError, FormatError."""
+
+    format = "NumPy"
+
+    def __init__(self, path: str | os.PathLike):
+        super().__init__(path)
+        open(path, "rb").close()  # a missing file in the words of the system
+        with damage(path):
+            self._array = np.load(path, mmap_mode="r", allow_pickle=False)
+        stem = os.path.splitext(os.path.basename(path))[0]
+        self.records.append(Record(stem, stem, "tensor", None, {"key": stem, "shape": list(self._array.shape)}))
+
+    def load(self, record: Record) -> np.ndarray:
+        return self._array
