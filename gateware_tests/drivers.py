@@ -100,6 +100,17 @@ class _Consumer(_Port):
         return not self.wanted
 
 
+def stream_ports(component):
+    """Name, flow and port of every stream port; those of an array as emitted, ``values_0``, ``values_1``."""
+    for name, member in component.signature.members.items():
+        if member.is_signature and isinstance(member.signature, stream.Signature):
+            port = getattr(component, name)
+            if member.dimensions:
+                yield from ((f"{name}_{number}", member.flow, one) for number, one in enumerate(port))
+            else:
+                yield name, member.flow, port
+
+
 class Bench:
     """A component in pysim, elaborated once for any number of runs; every run starts from the initial state.
 
@@ -108,11 +119,7 @@ class Bench:
 
     def __init__(self, dut, levels=None):
         self.dut, self.levels = dut, levels or {}
-        self.streams = {
-            name: member.flow
-            for name, member in dut.signature.members.items()
-            if member.is_signature and isinstance(member.signature, stream.Signature)
-        }
+        self.streams = {name: (flow, port) for name, flow, port in stream_ports(dut)}
         self.reset = Signal()
         self.sim = Simulator(ResetInserter(self.reset)(dut))
         self.sim.add_clock(PERIOD)
@@ -166,10 +173,10 @@ class Bench:
         """Fresh ports and a fresh result."""
         self.ports, self.result = [], Run()
         assert set(self.streams) == {*inputs, *outputs}, "every stream port must be named"
-        for name, flow in self.streams.items():
+        for name, (flow, wires) in self.streams.items():
             share = busy.get(name, 1.0) if isinstance(busy, dict) else busy
             kind = _Producer if flow == wiring.In else _Consumer
-            port = kind(name, getattr(self.dut, name), share, seed)
+            port = kind(name, wires, share, seed)
             self.result.times[name] = []
             if kind is _Producer:
                 port.items = list(inputs[name])
@@ -262,8 +269,8 @@ class PathFinder:
     def __init__(self, dut, seed):
         self.rng, self.paths = random.Random(seed), set()
         self.inputs, self.outputs = {}, {}
-        for name, member in dut.signature.members.items():
-            port, inward = getattr(dut, name), member.flow == wiring.In
+        for name, flow, port in stream_ports(dut):
+            inward = flow == wiring.In
             ahead, back = (self.inputs, self.outputs) if inward else (self.outputs, self.inputs)
             ahead[f"{name}.valid"], ahead[f"{name}.payload"] = port.valid, port.payload.as_value()
             back[f"{name}.ready"] = port.ready
