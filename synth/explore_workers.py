@@ -102,7 +102,8 @@ class ClusterWorkers:
         import distributed
 
         self._running, self._ended = {}, queue.Queue()
-        logging.getLogger("distributed").setLevel(logging.CRITICAL)  # lost connections are told by our own errors
+        for logger in ("distributed", "distributed.client"):  # lost connections are told by our own errors
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
         self._client = None
         try:
             self._client = distributed.Client(address, timeout=_CONNECT_S, set_as_default=False)
@@ -114,8 +115,14 @@ class ClusterWorkers:
 
     @property
     def slots(self) -> int:
-        """Threads of all workers; workers may come and go."""
-        return sum(self._client.nthreads().values())
+        """Threads of all workers; workers may come and go. SynthError if none is left."""
+        try:
+            threads = sum(self._client.sync(self._client.scheduler.ncores, callback_timeout=_LOOK_S).values())
+        except (OSError, TimeoutError):  # the scheduler has gone
+            threads = 0
+        if not threads:
+            raise SynthError("cluster: no worker is left; what was finished is kept")
+        return threads
 
     def start(self, job) -> None:
         """Hand `job` to the cluster."""
@@ -130,14 +137,14 @@ class ClusterWorkers:
                 future = self._ended.get(timeout=_LOOK_S)
                 return [(self._running.pop(future), *self._outcome(future))]
             except queue.Empty:
-                if not self.slots:
-                    raise SynthError("cluster: no worker is left; what was finished is kept") from None
+                _ = self.slots  # raises where waiting on would be in vain
 
     @staticmethod
     def _outcome(future) -> tuple:
         if future.status == "finished":
             return future.result()
-        return None, f"lost by the cluster ({future.status}: {future.exception() if future.status == 'error' else ''})"
+        reason = str(future.exception()).partition("\n")[0] if future.status == "error" else future.status
+        return None, f"lost by the cluster: {reason}"
 
     def close(self) -> None:
         """Cancel what still runs (a job that has begun goes on to its end over there) and disconnect."""
