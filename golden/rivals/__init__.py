@@ -9,6 +9,7 @@ from importlib.util import find_spec
 
 import numpy as np
 
+from ..codec import code_type
 from ..config import check_int
 from .ans import Ans
 from .dictionary import Lz4, Zstd
@@ -72,14 +73,12 @@ class Rival:
 
     def decode(self, bits: str, count: int, width: int) -> np.ndarray:
         """The ``count`` codes that :meth:`encode` was given."""
-        if not count:
-            return np.empty(0, np.uint8)
-        if bits[0] == "1":
+        if bits[:1] == "1":
             codes = self.scheme.decode(bits[1:], count, width)
         else:
             reader = Reader(bits[1:])
             codes = np.array([reader.take(width) for _ in range(count)])
-        return codes.astype(np.uint8 if width <= 8 else np.uint16)
+        return codes.astype(code_type(width))
 
     def _checked(self, codes: np.ndarray, width: int) -> np.ndarray:
         """The codes in the smaller type that holds them."""
@@ -93,7 +92,7 @@ class Rival:
             raise ValueError(f"codes must be in 0..{(1 << width) - 1}, not {codes.max()}")
         if absent := self.missing():
             raise ModuleNotFoundError(absent)
-        return codes.astype(np.uint8 if width <= 8 else np.uint16, copy=False)
+        return codes.astype(code_type(width), copy=False)
 
 
 CONSTRICTION = "constriction", "constriction"

@@ -52,10 +52,15 @@ class Alphabet:
 
 
 def alphabets(codes: np.ndarray, width: int) -> Iterator[Alphabet]:
-    """Those worth trying for at least one code of ``width`` bits: all codes, and fewer bits down to 8."""
+    """Those worth trying for at least one code of ``width`` bits: whole codes, and fewer bits down to 8.
+
+    Left out: more symbols than the raw tensor has bits, as a table needs a bit for each.
+    """
     counts = histogram(codes, width)
-    for verbatim in range(max(1, width - LARGEST + 1)):
+    fewest = max(0, width - LARGEST)
+    for verbatim in range(fewest + 1):
         used = np.flatnonzero(counts)
         low, high = int(used[0]), int(used[-1])
-        yield Alphabet(width, verbatim, low, high - low + 1, counts[low : high + 1])
+        if verbatim == fewest or high - low < len(codes) * width:
+            yield Alphabet(width, verbatim, low, high - low + 1, counts[low : high + 1])
         counts = counts[0::2] + counts[1::2]

@@ -3,16 +3,14 @@
 J. Duda, "Asymmetric numeral systems" (arXiv 1311.2540); R. Bamler, "Understanding Entropy Coding With Asymmetric
 Numeral Systems (ANS): a Statistician's Perspective" (arXiv 2201.01741) describes the library.
 
-The model is a count for every symbol of the alphabet, scaled so that they add up to about ``2**P``; P, 5 to 16, is
-the one that takes fewest bits in all, counts included (see :mod:`golden.rivals.integers`). A single symbol takes no
-bits.
+The model is a count for every symbol of the alphabet, scaled so that they add up to about ``2**P``; P goes from 5 up to
+16 as long as that lowers the size, counts included (see :mod:`golden.rivals.integers`). A single symbol takes no bits.
 """
 
 import numpy as np
 
-from . import integers
+from . import integers, readings
 from .alphabet import Alphabet, alphabets
-from .readings import PIECE
 from .streams import Reader, field
 
 PRECISIONS = range(5, 17)
@@ -51,9 +49,18 @@ class Ans:
 
     @staticmethod
     def _cheapest(codes: np.ndarray, width: int) -> tuple[Alphabet, np.ndarray]:
-        tried = ((alphabet, _scaled(alphabet.counts, precision))
-                 for alphabet in alphabets(codes, width) for precision in PRECISIONS)
-        return min(tried, key=lambda one: _expected_bits(*one))
+        best, best_bits = None, np.inf
+        for alphabet in alphabets(codes, width):
+            least = np.inf
+            for precision in PRECISIONS:
+                model = _scaled(alphabet.counts, precision)
+                bits = _expected_bits(alphabet, model)
+                if bits > least:
+                    break  # from here on the model grows faster than the values shrink
+                least = bits
+                if bits < best_bits:
+                    best, best_bits = (alphabet, model), bits
+        return best
 
 
 def _scaled(counts: np.ndarray, precision: int) -> np.ndarray:
@@ -84,7 +91,7 @@ def _coded(codes: np.ndarray, alphabet: Alphabet, model: np.ndarray) -> np.ndarr
         return np.empty(0, np.uint32)
     rank = (np.cumsum(model > 0) - 1).astype(np.int32)
     coder, categorical = stream.stack.AnsCoder(), _categorical(model)
-    for first in reversed(range(0, len(codes), PIECE)):
-        piece = codes[first : first + PIECE]
+    for first in reversed(range(0, len(codes), readings.PIECE)):
+        piece = codes[first : first + readings.PIECE]
         coder.encode_reverse(rank[(piece >> alphabet.verbatim).astype(np.int64) - alphabet.low], categorical)
     return coder.get_compressed()

@@ -10,7 +10,8 @@ on the first 65,536 values; W + 1 bits say which). Codes of more than 8 bits are
 import numpy as np
 
 from ..search import histogram
-from .readings import PIECE, Reading, pieces, planes, readings
+from . import readings
+from .readings import Reading, pieces, planes
 from .streams import Reader, field, join, joined_bits, split
 
 TRIED = 1 << 16
@@ -30,13 +31,13 @@ class Mlw:
         return heads + join(streams)
 
     def decode(self, bits: str, count: int, width: int) -> np.ndarray:
-        """The ``count`` codes."""
+        """The ``count`` codes. The library ends the process if a stream is damaged: for streams of one's own only."""
         from ethosu import mlw_codec
 
         reader = Reader(bits)
         widths = _widths(width)
         heads = [Reading(reader.take(w), bool(reader.take(1))) for w in widths]
-        some = -(-count // PIECE)
+        some = -(-count // readings.PIECE)
         streams = split(reader, some * len(widths))
         code = np.zeros(count, np.uint16)
         for i, (w, reading) in enumerate(zip(widths, heads, strict=True)):
@@ -60,7 +61,7 @@ def _coded(codes: np.ndarray, width: int) -> tuple[str, list[bytes]]:
 
 
 def _best_reading(codes: np.ndarray, width: int) -> Reading:
-    tried = readings(histogram(codes, width))
+    tried = readings.readings(histogram(codes, width))
     return min(tried, key=lambda reading: len(_encode(codes, reading, width)))
 
 
