@@ -546,8 +546,8 @@ def test_demo_goes_on_without_tools(small_demo, no_tools, capsys):
     data = json.loads(Path("demo.json").read_text())
     assert data["synthesis"] == {} and len(data["missing"]) == 2 and len(data["simulation"]) == 4
     assert all(run["identical"] for run in data["simulation"])
-    for kind, size in (("weight", 90), ("activation", 120)):
-        sums = data["footprint"][kind]
+    for kind, size in (("weights", 90), ("activations", 120)):
+        sums = data["footprint"]["totals"][kind]
         bits = [sums[f"{name}_bits"] for name in ("floor", "bound", "apack")]
         assert sums["values"] == size and sums["raw_bits"] == 4 * size and bits == sorted(bits)
         assert all(f"{n / sums['raw_bits']:.4f}" in text for n in bits)

@@ -1,18 +1,42 @@
-"""Whole-model footprints: everything is counted, and stays near the bound where a model is large enough."""
+"""Whole-model footprints: sizes are those of real files, everything is counted, sums add up."""
+
+import json
 
 import numpy as np
 import pytest
 
+from golden.codec import to_codes
 from golden.config import CodecConfig
-from golden.container import compress
-from golden.footprint import pack_footprint, tensor_footprint
+from golden.container import Reader, compress
+from golden.footprint import Settings, file_bytes, footprint, measure, pack_footprint, tensor_footprint, together
+from golden.header import Header
 from golden.sample import PATH
+from golden.search import histogram, search_table
+from golden.table import SymbolTable
 from golden.tensors.packs import Pack
 
 
 def laplacian(count, scale, seed=1):
     values = np.rint(np.random.default_rng(seed).laplace(0, scale, count))
     return np.clip(values, -128, 127).astype(np.int8)
+
+
+def make_pack(path, tensors):
+    """A pack of ``(array, entry)`` pairs."""
+    arrays = {f"t{i}": array for i, (array, _) in enumerate(tensors)}
+    entries = [{"key": f"t{i}", **entry} for i, (_, entry) in enumerate(tensors)]
+    meta = np.frombuffer(json.dumps({"tensors": entries}).encode(), np.uint8)
+    np.savez(path, meta=meta, **arrays)
+    return path
+
+
+def header(array, table):
+    _, signed = to_codes(array, table.config.width)
+    return Header(table.config, array.dtype, array.shape, signed, table)
+
+
+def own_table(array, config, **options):
+    return search_table(config, histogram(to_codes(array, config.width)[0], config.width), **options).table
 
 
 @pytest.mark.parametrize("scale", [1.5, 4, 12])
@@ -22,34 +46,162 @@ def test_large_tensor_is_within_half_a_percent_of_the_bound(scale):
     assert figures["floor_bits"] <= figures["bound_bits"] < figures["apack_bits"] <= 1.005 * figures["bound_bits"]
 
 
-def test_sample():
+def awkward():
+    """Tensors with tables, many of which a size worked out could get wrong."""
+    rng = np.random.default_rng(7)
+    for mult_bits, prob_bits in ((8, 10), (2, 12), (16, 15), (13, 4)):
+        config = CodecConfig(mult_bits=mult_bits, prob_bits=prob_bits, block=700)
+        narrow, wide = laplacian(2103, 3), rng.integers(-128, 128, 2100).astype(np.int8)
+        mixed = np.concatenate((narrow, wide, np.zeros(699, np.int8)))
+        foreign = SymbolTable(config, (0, 9, 250), (0, 1, config.total - 1))  # no code for 0..8
+        for array in (narrow, wide, mixed, narrow.reshape(3, -1), narrow[:1], narrow[:0], np.zeros(5000, np.int8)):
+            yield array, own_table(array, config, cover_all=True)
+            yield array, own_table(mixed, config)
+            yield array, foreign
+        yield narrow & 15, own_table(narrow & 15, config.with_(width=4))
+        words = np.rint(rng.laplace(0, 300, 3000)).astype(np.int16)
+        counts = (config.total // 2, 1, config.total // 2 - 1)
+        yield words, SymbolTable(config.with_(width=16), (0, 1000, 60000), counts)
+
+
+def test_sizes_are_those_of_real_files():
+    """Short blocks, last blocks, raw blocks, values without a code, tables that do not pay, nothing at all."""
+    cases: dict[tuple, list] = {}
+    for array, table in awkward():
+        cases.setdefault((table.config.prob_bits, table.config.mult_bits), []).append((array, table))
+    infos = []
+    for some in cases.values():
+        files = [compress(array, table=table) for array, table in some]
+        codes = (to_codes(array, table.config.width)[0] for array, table in some)
+        headers = (header(array, table) for array, table in some)
+        assert file_bytes(zip(headers, codes, strict=True)) == [len(data) for data in files]
+        infos += [Reader(data).info() for data in files]
+    some_raw = [info for info in infos if 0 < info["raw_blocks"] < info["blocks"]]
+    assert some_raw and any(info["rows"] == 0 for info in infos) and any(info["blocks"] > 3 for info in some_raw)
+
+
+def test_sizes_of_many_lanes(monkeypatch):
+    """More blocks than run together, of all lengths, and blocks longer than a chunk."""
+    monkeypatch.setattr("golden.footprint.sizes.LANES", 16)
+    monkeypatch.setattr("golden.footprint.sizes.CHUNK_VALUES", 1 << 10)
+    config = CodecConfig(block=300)
+    arrays = [laplacian(count, 5, seed=count) for count in (1, 2, 299, 300, 301, 9000, 40, 4100)]
+    tables = [own_table(array, config) for array in arrays]
+    sizes = file_bytes((header(a, t), to_codes(a, 8)[0]) for a, t in zip(arrays, tables, strict=True))
+    assert sizes == [len(compress(a, table=t)) for a, t in zip(arrays, tables, strict=True)]
+
+
+def test_sizes_need_one_coder():
+    tables = [own_table(laplacian(50, 2), CodecConfig(mult_bits=m)) for m in (8, 9)]
+    with pytest.raises(ValueError, match="prob_bits and mult_bits must be the same"):
+        file_bytes((header(laplacian(50, 2), table), to_codes(laplacian(50, 2), 8)[0]) for table in tables)
+
+
+def test_sample(monkeypatch):
     """The sample's tensors are small: what each needs besides its values is bounded in bytes instead."""
-    kept = {}
+    monkeypatch.setattr("golden.footprint.figures.BATCH_VALUES", 1 << 18)  # several batches
+    settings, kept = Settings(), {}
     with Pack(PATH) as pack:
-        totals = pack_footprint(pack, CodecConfig(), keep=kept.__setitem__)
-        assert sorted(kept) == sorted(record.key for record in pack.records)
-    assert list(totals)[-1] == "all" and set(totals) == {"weight", "activation", "all"}
-    whole = totals["all"]
-    assert whole["apack_bits"] == 8 * sum(map(len, kept.values()))
-    for name in whole:
-        assert whole[name] == pytest.approx(totals["weight"][name] + totals["activation"][name])
-    besides = whole["apack_bits"] - whole["bound_bits"] * 1.002  # the coder's own loss is below 0.2 %
-    assert 0 < besides / 8 <= 75 * whole["tensors"]
+        model = pack_footprint(pack, settings)
+        some = [record for record in pack.records if record.key in ("w0000", "w0066", "a0005", "a0060", "a0109")]
+        checked = list(measure(pack, together(some), Settings(verify=True), keep=kept.__setitem__))
+    assert set(model["totals"]) == {"weights", "activations", "all"}
+    assert sum(len(data) for data in kept.values()) * 8 == sum(t["apack_bits"] for t in checked)
+    whole, weights, activations = (model["totals"][name]["stored"] for name in ("all", "weights", "activations"))
+    for name in ("values", "raw_bits", "floor_bits", "bound_bits", "apack_bits", "self_bits"):
+        assert whole[name] == pytest.approx(weights[name] + activations[name])
+        assert whole[name] == pytest.approx(sum(t[name] for t in model["tensors"]))
+    besides = whole["self_bits"] - whole["bound_bits"] * 1.002  # the coder's own loss is below 0.2 %
+    assert 0 < besides / 8 <= 75 * len(model["tensors"])
+    assert weights["loss"] == 0 < activations["loss"] < 0.03
+
+
+def test_activations_are_coded_with_tables_of_other_inputs(tmp_path):
+    """The third input is unlike the others: its file is that of a table which has seen only them."""
+    arrays = [laplacian(4000, 3, 1), laplacian(4000, 3, 2), laplacian(4000, 20, 3)]
+    entry = {"kind": "activation", "name": "relu"}
+    pack = make_pack(tmp_path / "p.npz", [(a, entry | {"input": i}) for i, a in enumerate(arrays)])
+    counts = [histogram(to_codes(a, 8)[0], 8) for a in arrays]
+    others, own, verified = (footprint([pack], settings)["models"][0] for settings in (
+        Settings(), Settings(activation_tables="self"), Settings(verify=True)))
+    for i, (array, one, self) in enumerate(zip(arrays, others["tensors"], own["tensors"], strict=True)):
+        table = search_table(CodecConfig(), sum(counts) - counts[i], cover_all=True).table
+        assert (one["table_from"], self["table_from"]) == ("others", "self")
+        assert one["apack_bits"] == 8 * len(compress(array, table=table))
+        assert one["self_bits"] == self["apack_bits"] == self["self_bits"] == 8 * len(compress(array))
+    assert others["tensors"] == verified["tensors"]
+    assert others["totals"]["all"]["loss"] > 0.1 and own["totals"]["all"]["loss"] == 0
+
+
+def test_two_inputs_and_one(tmp_path):
+    arrays = [laplacian(3000, 3, 1), laplacian(3000, 9, 2)]
+    entry = {"kind": "activation", "name": "relu"}
+    two = make_pack(tmp_path / "two.npz", [(a, entry | {"input": i}) for i, a in enumerate(arrays)])
+    one = make_pack(tmp_path / "one.npz", [(arrays[0], entry | {"input": 0}), (arrays[1], {"kind": "weight"})])
+    found = footprint([two])["models"][0]["tensors"]
+    for figures, array, other in zip(found, arrays, arrays[::-1], strict=True):
+        assert figures["apack_bits"] == 8 * len(compress(array, table=own_table(other, CodecConfig(), cover_all=True)))
+    assert [t["table_from"] for t in footprint([one])["models"][0]["tensors"]] == ["only input", "self"]
+
+
+def test_layers_roles_shares_and_beginnings(tmp_path):
+    """Sums by layer and role, tensors of which the pack has a beginning, activations averaged over inputs."""
+    weight, activation = {"kind": "weight", "layer": "a", "role": "feed-forward"}, {"kind": "activation", "name": "x"}
+    pack = make_pack(tmp_path / "p.npz", [
+        (laplacian(1000, 3), weight | {"n_total": 4000}),
+        (laplacian(500, 9), weight),
+        (laplacian(2000, 5, 1), activation | {"layer": "b", "input": 0}),
+        (laplacian(2000, 6, 2), activation | {"layer": "b", "input": 1}),
+    ])
+    model = footprint([pack])["models"][0]
+    w, v, x, y = model["tensors"]
+    assert (w["values"], w["whole_values"], v["whole_values"]) == (1000, 4000, 500)
+    assert model["totals"]["weights"]["apack_bits"] == 4 * w["apack_bits"] + v["apack_bits"]
+    assert model["totals"]["weights"]["stored"]["apack_bits"] == w["apack_bits"] + v["apack_bits"]
+    assert model["roles"] == {"feed-forward": model["totals"]["weights"]}
+    a, b = model["layers"]
+    assert (a["name"], a["kind"], a["tensors"], b["name"], b["kind"]) == ("a", "weights", 2, "b", "activations")
+    assert b["raw_bits"] == 2000 * 8 and b["apack_bits"] == (x["apack_bits"] + y["apack_bits"]) / 2
+    assert a["share"] == pytest.approx(4500 / 6500) and sum(t["share"] for t in model["tensors"]) == pytest.approx(1)
 
 
 def test_width_of_the_pack_counts(tmp_path):
     """Values of 4 bits that are stored in bytes are raw in 4 bits, and the same as without a description of 8."""
     values = np.random.default_rng(1).integers(-8, 8, 5000).astype(np.int8)
     np.savez(tmp_path / "plain.npz", x=values)
-    with Pack(tmp_path / "plain.npz") as pack:
-        assert pack_footprint(pack, CodecConfig())["all"]["raw_bits"] == 8 * 5000
-    meta = b'{"tensors": [{"key": "x", "kind": "weight", "name": "x", "bits": 4}]}'
-    np.savez(tmp_path / "four.npz", x=values, meta=np.frombuffer(meta, np.uint8))
-    with Pack(tmp_path / "four.npz") as pack:
-        assert pack_footprint(pack, CodecConfig())["all"]["raw_bits"] == 4 * 5000
+    assert footprint([tmp_path / "plain.npz"])["models"][0]["totals"]["all"]["raw_bits"] == 8 * 5000
+    four = make_pack(tmp_path / "four.npz", [(values, {"kind": "weight", "name": "x", "bits": 4})])
+    assert footprint([four])["models"][0]["totals"]["all"]["raw_bits"] == 4 * 5000
+
+
+def test_empty_tensors(tmp_path):
+    np.savez(tmp_path / "empty.npz", x=np.zeros(0, np.int8), y=np.zeros((0, 3), np.int16))
+    model = footprint([tmp_path / "empty.npz"])["models"][0]
+    assert model["totals"]["all"]["raw_bits"] == 0 and model["totals"]["all"]["ratio"] is None
+    assert [t["apack_bits"] for t in model["tensors"]] == [8 * len(compress(np.zeros(s, k))) for s, k in (
+        (0, np.int8), ((0, 3), np.int16))]
 
 
 def test_tensor_that_is_not_quantized_is_named(tmp_path):
     np.savez(tmp_path / "float.npz", x=np.zeros(3, np.int8), y=np.zeros(3))
-    with Pack(tmp_path / "float.npz") as pack, pytest.raises(TypeError, match="^y: tensor must have dtype int8"):
-        pack_footprint(pack, CodecConfig())
+    with pytest.raises(TypeError, match="^y: tensor must have dtype int8"):
+        footprint([tmp_path / "float.npz"])
+
+
+def test_workers_agree(tmp_path, monkeypatch):
+    """Tasks of a few tensors in two processes give the same document, in the same order."""
+    monkeypatch.setattr("golden.footprint.run.TASK_VALUES", 1 << 17)
+    entry = {"kind": "activation", "name": "relu"}
+    tensors = [(laplacian(3000, 2 + i, i), entry | {"input": i}) for i in range(2)]
+    tensors += [(laplacian(100 * i, 4, i), {"kind": "weight"}) for i in range(1, 9)]
+    pack, done = make_pack(tmp_path / "p.npz", tensors), []
+    here = footprint([pack])
+    assert footprint([pack], jobs=2, progress=lambda n, total: done.append((n, total))) == here
+    assert done[0] == (0, 10) and done[-1] == (10, 10) and len(done) > 3
+
+
+def test_wrong_settings():
+    with pytest.raises(ValueError, match="activation_tables must be others or self, not 'mine'"):
+        Settings(activation_tables="mine")
+    with pytest.raises(ValueError, match="jobs must be in 1..1024, not 0"):
+        footprint([], jobs=0)

@@ -5,19 +5,32 @@ from pathlib import Path
 import click
 
 from golden import codec, search
-from golden.config import preset
+from golden.config import DEFAULT_PRESET
 from golden.container import write_atomic
-from golden.footprint import pack_footprint
+from golden.footprint import Settings, pack_footprint
 from golden.sample import PATH as SAMPLE
 from golden.tensors.packs import Pack
 from synth import SynthError
 from synth.timing import MISSING as NO_OPENSTA
 
 from ..emit import TOPS
+from ..presets import PRESETS
 from ..simulation import simulate
-from .footprint import COLUMNS, LEGEND, footprint_rows
-from .hardware import build_option, emit_all, synthesize
-from .support import blame, check_json, json_option, make_folder, print_table, progress_bar, say, show, steps, warn
+from .footprint_tables import COLUMNS, LEGEND, footprint_rows
+from .hardware import emit_all, synthesize
+from .support import (
+    blame,
+    build_option,
+    check_json,
+    json_option,
+    make_folder,
+    print_table,
+    progress_bar,
+    say,
+    show,
+    steps,
+    warn,
+)
 
 STALL = 0.5  # of the runs with stalls
 LIBRARY = "nangate45"
@@ -36,13 +49,14 @@ def demo(build, json_out):
     Example:
       apack demo --json demo.json
     """
-    build, config = make_folder(build), preset()
+    build, engines = make_folder(build), PRESETS[DEFAULT_PRESET]
+    config = engines.codec
     check_json(json_out)
     footprint = compress_sample(make_folder(build / "sample"), config)
-    runs = simulate_biggest(make_folder(build / "simulation"), config)
+    runs = simulate_biggest(make_folder(build / "simulation"), engines)
     missing = [runs[0]["note"]] if runs[0]["note"] else []  # all runs lack the same
     rates = {name: min(run["values_per_cycle"][name] for run in runs if not run["stall"]) for name in TOPS}
-    verilog, reports = emit_all(config, TOPS, 32, build / "rtl"), {}
+    verilog, reports = emit_all(engines, TOPS, build / "rtl"), {}
     try:
         reports = synthesize(verilog, build, rates, library=LIBRARY)
         if not all(report.clock_ghz for report in reports.values()):
@@ -71,12 +85,12 @@ def compress_sample(folder: Path, config) -> dict[str, dict]:
 
     with blame(SAMPLE), Pack(SAMPLE) as pack, progress_bar() as bar:
         task = bar.add_task("compressing the sample", total=len(pack.records))
-        return pack_footprint(pack, config, progress=lambda n, _: bar.update(task, completed=n), keep=keep)
+        return pack_footprint(pack, Settings(config), progress=lambda n: bar.advance(task, n), keep=keep)
 
 
-def simulate_biggest(folder: Path, config) -> list[dict]:
+def simulate_biggest(folder: Path, engines) -> list[dict]:
     """The biggest tensor of each kind through the Verilog, without and with stalls."""
-    biggest = {}
+    biggest, config = {}, engines.codec
     with Pack(SAMPLE) as pack:
         for record, array in pack:
             if record.kind not in biggest or array.size > biggest[record.kind][1].size:
@@ -87,12 +101,11 @@ def simulate_biggest(folder: Path, config) -> list[dict]:
         table = search.search_table(config, search.histogram(codes, config.width)).table
         for stall in (0.0, STALL):
             with steps("simulating") as step, blame(folder):
-                result = simulate(table, codes, stall=stall, build_dir=folder, progress=step)
-            cycles = {"encoder": result.encoder_cycles, "decoder": result.decoder_cycles}
-            runs.append({
-                "tensor": record.name, "kind": kind, **result.to_dict(),
-                "values_per_cycle": {name: result.values / n for name, n in cycles.items()},
-            })
+                result = simulate(table, codes, word=engines.word, encoder=engines.encoder, decoder=engines.decoder,
+                                  stall=stall, build_dir=folder, progress=step)
+            # While all streams have work: a tensor alone seldom gives them the same.
+            rates = {name: engine.busy_values_per_cycle for name, engine in result.engines.items()}
+            runs.append({"tensor": record.name, "kind": kind, **result.to_dict(), "values_per_cycle": rates})
     return runs
 
 
@@ -100,7 +113,7 @@ def render(data: dict, reports: dict, build: Path) -> None:
     """Print the closing summary: what was compressed, what was checked, what it costs."""
     print_table(
         "Footprint of the sample, everything counted",
-        COLUMNS, footprint_rows(data["footprint"], ("weight", "activation")),
+        COLUMNS, footprint_rows(data["footprint"]),
     )
     say(LEGEND)
     simulator = data["simulation"][0]["simulator"]

@@ -1,66 +1,132 @@
 """The footprint of whole models."""
 
+import os
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 
 import click
 
-from golden.config import CodecConfig
-from golden.footprint import pack_footprint
-from golden.tensors.packs import Pack
+from golden.config import DEFAULT_PRESET, PRESETS
+from golden.container import write_atomic
+from golden.footprint import ACTIVATION_TABLES, Settings, document, model_footprint, workers
 
+from .footprint_tables import PER, render
 from .inputs import changed, config_option
-from .support import blame, check_json, json_option, print_table, progress_bar, say, show
+from .support import blame, check_json, check_outputs, json_option, progress_bar, show
+
+CODER = ("rows", "prob_bits", "mult_bits", "block")
 
 
-@click.command("footprint", short_help="Add up what the tensors of whole models take.")
-@click.argument("packs", metavar="PACK.npz...", nargs=-1, required=True)
-@config_option("mult_bits")
-@config_option("block")
+def coder_options(command):
+    """The options of the codec, but the width: each tensor has its own."""
+    for name in reversed(CODER):
+        command = config_option(name)(command)
+    help_text = f"Parameters to start from.  [default: {DEFAULT_PRESET}]"
+    return click.option("--preset", type=click.Choice(list(PRESETS)), help=help_text)(command)
+
+
+@click.command("footprint", short_help="What the tensors of whole models take, against bounds and other schemes.")
+@click.argument("models", metavar="MODEL|PACK...", nargs=-1, required=True)
+@click.option("--per", type=click.Choice(list(PER)), default="model", show_default=True,
+              help="Print a table of the layers or of the tensors, too.")
+@click.option("--rivals", metavar="none|all|NAME,...", default="none", show_default=True,
+              help="Other schemes to measure on the same tensors.")
+@click.option("--activation-tables", type=click.Choice(ACTIVATION_TABLES), default="others", show_default=True,
+              help="Where the table of an activation is from: the model's other inputs, or the very tensor.")
+@click.option("--verify", is_flag=True, help="Make every file, read it back and compare; slow.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes to work in.")
+@click.option("--cluster", metavar="ADDRESS", help="Work on a Dask cluster instead, such as tcp://host:8786.")
+@coder_options
 @json_option
-def footprint_command(packs, mult_bits, block, json_out):
-    """Compress and restore every tensor of tensor packs, each with a table of its own, and add up the bits.
+@click.option("--html", "html_out", metavar="OUT.html", help="Write a report, one file with pictures and all.")
+@click.option("--markdown", "markdown_out", metavar="OUT.md", help="Write a table of all models.")
+def footprint_command(models, per, rivals, activation_tables, verify, jobs, cluster, json_out, html_out, markdown_out,
+                      preset, **parameters):
+    """What APack would do for models: bits of every tensor as .apack, everything counted.
 
-    A pack is an .npz of integer tensors, described by its array `meta` if it has one (golden/sample/README.md).
-    Everything is counted: header, table, directory, checksums and padding.
+    MODEL is a model file or a tensor pack: an .npz of integer tensors, described by its array `meta` if it has one
+    (golden/tensors/README.md). Beside APack stand the order-0 entropy, the bound (ideal coding with the best table,
+    table not counted) and, with --rivals, other schemes.
+
+    Weights have tables of their own. The table of an activation comes from the other inputs in the pack, since in
+    use it is made before the values are known. Figures of a tensor of which a pack holds only the beginning are scaled
+    up to all of it; the JSON has both (golden/footprint/FOOTPRINT.md).
 
     \b
-    Example:
-      apack footprint golden/sample/sample.npz --json footprint.json
+    Examples:
+      apack footprint golden/sample/sample.npz --per layer
+      apack footprint a.npz b.npz --rivals all --jobs 2 --html report.html --json report.json
     """
     check_json(json_out)
-    config = changed(CodecConfig(), {"mult_bits": mult_bits, "block": block})
+    check_outputs(html_out, markdown_out)
+    check_different({"--json": json_out, "--html": html_out, "--markdown": markdown_out})
+    for path in models:
+        with blame(path):
+            os.stat(path)
+    config = changed(PRESETS[preset or DEFAULT_PRESET], {name: parameters[name] for name in CODER})
+    with blame("--rivals"):
+        settings = Settings(config, activation_tables, rival_names(rivals), verify, pictures=html_out is not None)
+    result = measured(models, settings, jobs, cluster)
+    if html_out:
+        from golden.report import html  # here: it reads its template
+
+        with blame(html_out):
+            write_atomic(html_out, html(result).encode())
+        for model in result["models"]:
+            for tensor in model["tensors"]:
+                del tensor["picture"]
+    if markdown_out:
+        from golden.report import markdown
+
+        with blame(markdown_out):
+            write_atomic(markdown_out, markdown(result).encode())
+    show(json_out, result, lambda: render(result, per))
+
+
+def check_different(outputs: dict[str, str | None]) -> None:
+    """Refuse to write two results into one file."""
+    seen = {}
+    for option, path in outputs.items():
+        if path is None or path == "-":
+            continue
+        where = Path(path).absolute()
+        if where in seen:
+            raise click.ClickException(f"{option}: must be another file than {seen[where]}, not {path}")
+        seen[where] = option
+
+
+def rival_names(text: str) -> tuple[str, ...]:
+    """The schemes that ``--rivals`` asks for."""
+    if text == "none":
+        return ()
+    if text == "all":
+        from golden.rivals import RIVALS
+
+        return tuple(name for name, rival in RIVALS.items() if not rival.missing())
+    return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
+
+
+def measured(paths, settings: Settings, jobs: int, cluster: str | None) -> dict:
+    """The document of all models, with progress; errors name the model they are about."""
     models = []
-    for path in packs:
-        with blame(path), Pack(path) as pack, progress_bar() as bar:
-            task = bar.add_task(path, total=len(pack.records))
+    with connection(jobs, cluster) as submit, progress_bar() as bar:
+        for path in paths:
+            task = bar.add_task(path, total=None)
             progress = partial(_advance, bar, task)
-            totals = pack_footprint(pack, config, progress=progress)
-        models.append({"name": path, "totals": totals})
-    show(json_out, {"config": config.to_dict(), "models": models}, lambda: render(models))
+            with blame(path):
+                models.append(model_footprint(path, settings, submit=submit, progress=progress))
+    return document(settings, models)
 
 
-def _advance(bar, task, done: int, _: int) -> None:
-    bar.update(task, completed=done)
+@contextmanager
+def connection(jobs: int, cluster: str | None):
+    """The workers; an error while they are sought is the option's."""
+    with ExitStack() as stack:
+        with blame("--cluster" if cluster else "--jobs"):
+            submit = stack.enter_context(workers(jobs, cluster))
+        yield submit
 
 
-def footprint_rows(totals: dict[str, dict], kinds) -> list[tuple[str, ...]]:
-    """A row of text for each kind of tensor: ratios to raw bits, and how far the files are above the bound."""
-    rows = []
-    for kind in kinds:
-        s = totals[kind]
-        ratios = [f"{s[f'{name}_bits'] / s['raw_bits']:.4f}" for name in ("floor", "bound", "apack")]
-        above = f"{s['apack_bits'] / s['bound_bits'] - 1:+.3%}" if s["bound_bits"] else "-"
-        rows.append((kind, str(s["tensors"]), f"{s['values']:,}", *ratios, above))
-    return rows
-
-
-COLUMNS = ("tensors", "count", "values", "entropy", "bound", "APack", "to bound")
-LEGEND = "ratios to raw bits; bound: the best table of 16 rows, itself not counted"
-
-
-def render(models: list[dict]) -> None:
-    """Print a table for each model."""
-    for model in models:
-        totals = {kind: s for kind, s in model["totals"].items() if s["raw_bits"]}
-        print_table(model["name"], COLUMNS, footprint_rows(totals, totals))
-    say(LEGEND)
+def _advance(bar, task, done: int, total: int) -> None:
+    bar.update(task, completed=done, total=total)

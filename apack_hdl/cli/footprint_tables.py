@@ -1,0 +1,86 @@
+"""Tables of footprints for the terminal."""
+
+from .support import print_table, say
+
+# What to print a further table of: the column it begins with, and where the document has it.
+PER = {"model": None, "layer": ("layer", "layers"), "tensor": ("tensor", "tensors")}
+
+COLUMNS = ("tensors", "count", "values", "entropy", "bound", "APack", "over", "loss")
+LEGEND = (
+    "ratios to raw bits; bound: the best table, itself not counted; over: APack over the bound;\n"
+    "loss: of that, what tables from other inputs cost over the tensors' own"
+)
+
+
+def render(document: dict, per: str) -> None:
+    """Print the tables of a document of :func:`golden.footprint.document`."""
+    for model in document["models"]:
+        print_table(model["name"], COLUMNS, footprint_rows(model))
+        if PER[per]:
+            first, name = PER[per]
+            print_table("", (first, "values", "share", "entropy", "bound", "APack"), map(_detail, model[name]))
+        if document["settings"]["rivals"]:
+            print_table("other schemes", ("scheme", *_groups(model)), scheme_rows(model))
+        for line in notes(model):
+            say(line)
+    if len(document["models"]) > 1:
+        print_table(f"{len(document['models'])} models", ("ratio", *COLUMNS[3:6]), summary_rows(document["summary"]))
+    say(LEGEND)
+
+
+def footprint_rows(model: dict) -> list[tuple[str, ...]]:
+    """A row for each kind of tensor, all of them, and each role that the model tells apart."""
+    roles = {f"- {role}": sums for role, sums in model["roles"].items()}
+    return [_row(name, sums) for name, sums in (model["totals"] | roles).items() if sums["raw_bits"]]
+
+
+def _row(name: str, sums: dict) -> tuple[str, ...]:
+    overhead = "-" if sums["overhead"] is None else f"{sums['overhead']:+.2%}"
+    return name, f"{sums['tensors']:,}", f"{sums['values']:,}", *_ratios(sums), overhead, f"{sums['loss']:.2%}"
+
+
+def _ratios(sums: dict) -> tuple[str, ...]:
+    names = ("floor_bits", "bound_bits", "apack_bits")
+    return tuple(f"{sums[name] / sums['raw_bits']:.4f}" if sums["raw_bits"] else "-" for name in names)
+
+
+def _detail(item: dict) -> tuple[str, ...]:
+    """A row for a layer or a tensor."""
+    which = "" if item.get("input") is None else f" [{item['input']}]"
+    return item["name"] + which, f"{item.get('whole_values', item['values']):,}", f"{item['share']:.2%}", *_ratios(item)
+
+
+def _groups(model: dict) -> list[str]:
+    return [name for name, sums in model["totals"].items() if sums["raw_bits"]]
+
+
+def scheme_rows(model: dict) -> list[tuple[str, ...]]:
+    """A row for each scheme, the best first: its ratio for each kind of tensor."""
+    found = {group: model["totals"][group] for group in _groups(model)}
+    bits = {"APack": {group: sums["apack_bits"] for group, sums in found.items()}}
+    for name in next(iter(found.values()))["rivals"]:
+        bits[name] = {group: sums["rivals"][name] for group, sums in found.items()}
+    ranked = sorted(bits.items(), key=lambda item: item[1]["all"])
+    return [(name, *(f"{by[group] / found[group]['raw_bits']:.4f}" for group in found)) for name, by in ranked]
+
+
+def notes(model: dict) -> list[str]:
+    """What has to be known about the figures of this model."""
+    total, lines = model["totals"]["all"], []
+    if total["values"] != total["stored"]["values"]:
+        lines.append(
+            f"measured on {total['stored']['values']:,} of {total['values']:,} values, the beginnings of tensors, "
+            f"and scaled up; as measured: {total['stored']['ratio']:.4f}"
+        )
+    if any(tensor["table_from"] == "only input" for tensor in model["tensors"]):
+        lines.append("activations of one input only: coded with tables of their own")
+    return lines
+
+
+def summary_rows(summary: dict) -> list[tuple[str, ...]]:
+    """Means over models, and their sums."""
+    rows = []
+    for group in (name for name in summary if name != "stored"):
+        for label, how in (("mean", "mean"), ("by values", "weighted")):
+            rows.append((f"{group}, {label}", *(f"{summary[group][how][n]:.4f}" for n in ("floor", "bound", "apack"))))
+    return rows

@@ -1,0 +1,99 @@
+"""The exact size of ``.apack`` files, without writing them.
+
+A block's symbol stream is as long as its shifts add up to (FORMAT.md, 4.3), and those follow from the recurrence of t
+alone: no bits have to be put together. Blocks of any number of tensors run in lock step, each with its own table.
+"""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from .. import blocks
+from ..header import DIRECTORY, Header, table_bytes
+from ..recurrence import RangeEncoder
+
+CHECKSUM_BYTES = 4  # of header, table and directory
+# Lanes that run together, and values of them at a time: a chunk's arrays should stay near the second-level cache.
+LANES = 4096
+CHUNK_VALUES = 1 << 18
+_NO_CODE = 255  # in place of the offset length of a value without a code
+_NEVER = 1 << 32  # bytes; longer than any raw block
+
+
+def file_bytes(tensors: Iterable[tuple[Header, np.ndarray]]) -> list[int]:
+    """Bytes of the ``.apack`` file of each tensor, with the table of its header: what ``compress`` would return.
+
+    ``tensors``: headers, which share P and M, each with the tensor's codes (uint8 or uint16, one-dimensional, C order).
+    As in ``compress``, blocks that do not shrink are raw, and so are all if the table does not pay.
+
+    Raises ValueError if P and M differ.
+    """
+    tensors = list(tensors)
+    coders = {(header.config.prob_bits, header.config.mult_bits) for header, _ in tensors}
+    if len(coders) > 1:
+        raise ValueError(f"prob_bits and mult_bits must be the same for all tensors, not {sorted(coders)}")
+    counts = [blocks.value_counts(header, 0, header.block_count) for header, _ in tensors]
+    coded = _coded_bytes(tensors, counts)
+    sizes, first = [], 0
+    for (header, _), n in zip(tensors, counts, strict=True):
+        sizes.append(_file_bytes(header, coded[first : first + len(n)]))
+        first += len(n)
+    return sizes
+
+
+def _file_bytes(header: Header, coded: np.ndarray) -> int:
+    """The file's size, from what its blocks take coded."""
+    raw = blocks.raw_bytes(header, 0, header.block_count)
+    front = len(header.to_bytes()) + header.block_count * DIRECTORY.itemsize + CHECKSUM_BYTES
+    payload, all_raw = int(np.minimum(coded, raw).sum()), int(raw.sum())
+    table = len(table_bytes(header.table)) if header.table else 0
+    return front + payload if table + payload < all_raw else front - table + all_raw
+
+
+def _coded_bytes(tensors, counts) -> np.ndarray:
+    """Bytes of every block of every tensor when coded, int64; a huge number if it cannot be."""
+    lanes, offset_bits = [], []  # by block: its codes and its values' counts by code; the sum of its offset lengths
+    for (header, codes), ns in zip(tensors, counts, strict=True):
+        by_code, lengths = _look_up(header)
+        for start, n in zip((np.cumsum(ns) - ns).tolist(), ns.tolist(), strict=True):
+            part = codes[start : start + n]
+            taken = lengths.take(part)
+            codable = header.table is not None and (header.table.covers_all() or taken.max() != _NO_CODE)
+            offset_bits.append(int(taken.sum(dtype=np.int64)) if codable else -1)
+            lanes.append((part, by_code))
+    offsets, shifts = np.array(offset_bits, np.int64), np.zeros(len(lanes), np.int64)
+    coded = np.flatnonzero(offsets >= 0)
+    order = coded[np.argsort([-len(lanes[i][0]) for i in coded], kind="stable")]
+    for first in range(0, len(order), LANES):
+        some = order[first : first + LANES]
+        shifts[some] = _shifts(tensors[0][0].config, [lanes[i] for i in some])
+    return np.where(offsets >= 0, shifts // 8 + 1 + (offsets + 7) // 8, _NEVER)
+
+
+def _look_up(header: Header) -> tuple[np.ndarray, np.ndarray]:
+    """By code: the count of its row, as :class:`RangeEncoder` takes it, and the row's offset length (uint8)."""
+    table, config = header.table, header.config
+    if table is None:
+        return np.empty(0), np.full(config.values, _NO_CODE, np.uint8)
+    counts, rows = np.array(table.counts), table.row_of_value
+    lengths = np.where(counts > 0, table.offset_bits, _NO_CODE).astype(np.uint8)
+    return counts.astype(RangeEncoder(config, 0).real)[rows], lengths[rows]
+
+
+def _shifts(config, lanes: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Bits that blocks shift out in all: int64. Each is given as its codes and counts by code, the longest first."""
+    encoder, lengths = RangeEncoder(config, len(lanes)), np.array([len(codes) for codes, _ in lanes])
+    total, first = np.zeros(len(lanes), np.int64), 0
+    while first < lengths[0]:
+        n = int(np.searchsorted(-lengths, -first, "left"))  # lanes that have not ended
+        steps = min(int(lengths[0]) - first, max(64, CHUNK_VALUES // n))
+        sizes = np.full((n, steps), config.total, encoder.real)  # a count of 2**P changes nothing: so lanes may end
+        for size, (codes, by_code) in zip(sizes, lanes, strict=False):
+            part = codes[first : first + steps]
+            by_code.take(part, out=size[: len(part)], mode="clip")
+        sizes, shifts = np.ascontiguousarray(sizes.T), np.empty((steps, n), np.uint32)
+        encoder.steps(sizes)
+        encoder.shifts(sizes, shifts)
+        total[:n] += shifts.sum(axis=0, dtype=np.int64)
+        first += steps
+    return total
