@@ -1,13 +1,14 @@
 """The encoder: values in, two streams out."""
 
-from amaranth import Module
+from amaranth import Module, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from golden.config import CodecConfig
+from golden.config import CodecConfig, check_int
 
 from .code import CarryResolver, CodeAccumulator
-from .layouts import row_load_layout, value_layout, word_layout
+from .encoder_ring import EncoderRing
+from .layouts import check_banks, row_load_layout, value_layout, word_layout
 from .lookup import RowLookup
 from .offsets import OffsetPacker
 from .range_coder import RangeCoder
@@ -43,22 +44,43 @@ class Encoder(wiring.Component):
 
     BLOCK_CYCLES = 1  # cycles that a block takes besides one per value
 
-    def __init__(self, config: CodecConfig, *, word: int = 32):
-        self.config, self.word = config, check_word(word)
-        words = stream.Signature(word_layout(word))
+    def __init__(self, config: CodecConfig, *, word: int = 32, streams: int = 1, banks: int = 1):
+        self.config, self.word, self.banks = config, check_word(word), check_banks(banks)
+        self.streams = check_int("streams", streams, 1, 8, "more would not make the pipeline faster")
+        values, words = stream.Signature(value_layout(config, banks=banks)), stream.Signature(word_layout(word))
+
+        def ports(member):
+            return member if streams == 1 else member.array(streams)
+
         super().__init__(
             {
-                "load": In(stream.Signature(row_load_layout(config))),
-                "values": In(stream.Signature(value_layout(config))),
-                "symbols": Out(words),
-                "offsets": Out(words),
+                "load": In(stream.Signature(row_load_layout(config, banks=banks))),
+                "values": ports(In(values)),
+                "symbols": ports(Out(words)),
+                "offsets": ports(Out(words)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
+        m.submodules.table = table = RowTable(self.config, banks=self.banks)
+        connect(m, flipped(self.load), table.load)
+        if self.streams == 1:
+            self._chain(m, table)
+        else:
+            self._ring(m, table)
+        return m
+
+    def _ring(self, m: Module, table: RowTable):
+        m.submodules.ring = ring = EncoderRing(self.config, word=self.word, streams=self.streams, banks=self.banks)
+        m.d.comb += [table.busy.eq(ring.busy), ring.loading.eq(table.loading), Value.cast(ring.tables).eq(table.rows)]
+        for s in range(self.streams):
+            connect(m, flipped(self.values[s]), ring.values[s])
+            connect(m, ring.symbols[s], flipped(self.symbols[s]))
+            connect(m, ring.offsets[s], flipped(self.offsets[s]))
+
+    def _chain(self, m: Module, table: RowTable):
         cfg = self.config
-        m.submodules.table = table = RowTable(cfg)
         m.submodules.lookup = lookup = RowLookup(cfg)
         m.submodules.range_coder = range_coder = RangeCoder(cfg)
         m.submodules.accumulator = accumulator = CodeAccumulator(cfg)
@@ -67,7 +89,6 @@ class Encoder(wiring.Component):
         m.submodules.offset_packer = offset_packer = OffsetPacker(cfg)
         m.submodules.offset_words = offset_words = DigitJoiner(self.word)
 
-        connect(m, flipped(self.load), table.load)
         m.d.comb += [
             table.busy.eq(lookup.busy),
             lookup.hold.eq(table.loading),
@@ -82,4 +103,3 @@ class Encoder(wiring.Component):
         connect(m, lookup.offsets, offset_packer.i)
         connect(m, offset_packer.o, offset_words.i)
         connect(m, offset_words.o, flipped(self.offsets))
-        return m

@@ -1,6 +1,6 @@
 """Value to row: the first step of the encoder."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,6 +8,28 @@ from golden.config import CodecConfig
 
 from .arithmetic import select
 from .layouts import interval_layout, offset_layout, table_layout, value_layout
+
+
+def find_row(m: Module, tables, bank: Value | None, value: Value) -> Value:
+    """One-hot over all rows of all ``tables``: the last row of table ``bank`` that ``value`` reaches.
+
+    N-1 comparators a table. ``bank`` is not looked at where there is only one.
+    """
+    chosen = []
+    for number, rows in enumerate(tables):
+        reached = Signal(len(rows), name="reached" if len(tables) == 1 else f"reached{number}")
+        m.d.comb += reached.eq(Cat(Const(1, 1), *(value >= row.v_min for row in list(rows)[1:])))
+        here = reached & ~(reached >> 1)
+        chosen.append(here if len(tables) == 1 else here & (bank == number).replicate(len(rows)))
+    return Cat(*chosen)
+
+
+def row_fields(m: Module, config: CodecConfig, tables, chosen: Value) -> dict[str, Signal]:
+    """What the tables say of the row ``chosen``: ``v_min``, ``ol``, ``c``, and ``end``, the ``c`` of the next row."""
+    rows = [row for table in tables for row in table]
+    ends = [c for table in tables for c in [*(row.c for row in list(table)[1:]), Const(config.total)]]
+    fields = {f: select(m, chosen, [row[f] for row in rows], f"found_{f}") for f in ("v_min", "ol", "c")}
+    return fields | {"end": select(m, chosen, ends, "found_end")}
 
 
 class RowLookup(wiring.Component):

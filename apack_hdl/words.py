@@ -4,6 +4,7 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from .arithmetic import select
 from .layouts import DIGIT, WORD_BITS, digit_layout, word_layout
 
 
@@ -62,6 +63,56 @@ class DigitJoiner(wiring.Component):
                 self.o.valid.eq(ends),
                 place.eq(Mux(ends, 0, place + 1)),
             ]
+        return m
+
+
+class TurnJoiner(wiring.Component):
+    """Digits of several streams in turn to words, a register for each stream: :class:`DigitJoiner` many times over.
+
+    Latency 1 cycle; one digit per cycle. ``room`` depends combinationally on ``o.ready``.
+
+    Members
+    -------
+    i : digits, in: ``valid``, and the payload ``p``; there is no ``ready``.
+    turn : In(streams), one-hot: the stream that the digit belongs to. It must have had ``room`` since its last one.
+    room : Out(streams), the stream can have a digit.
+    o : array of streams of words, out.
+    """
+
+    def __init__(self, word: int, streams: int):
+        self.word, self.streams = check_word(word), streams
+        super().__init__(
+            {
+                "i": In(wiring.Signature({"valid": Out(1), "p": Out(digit_layout())})),
+                "turn": In(streams),
+                "room": Out(streams),
+                "o": Out(stream.Signature(word_layout(word))).array(streams),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        digit, places = self.i.p, self.word // DIGIT
+        place = [Signal(range(max(2, places)), name=f"place{s}") for s in range(self.streams)]
+        at = select(m, self.turn, place, "at")
+        last_place, ends = at == places - 1, Signal()
+        m.d.comb += ends.eq(digit.last | last_place)
+        for s, o in enumerate(self.o):
+            m.d.comb += self.room[s].eq(~o.valid | o.ready)
+            with m.If(o.ready):
+                m.d.sync += o.valid.eq(0)
+            with m.If(self.i.valid & self.turn[s]):
+                m.d.sync += [
+                    o.valid.eq(ends),
+                    place[s].eq(Mux(ends, 0, at + 1)),
+                    o.p.bytes.eq((at << 1) + digit.bytes),
+                    o.p.last.eq(digit.last),
+                    o.p.error.eq(digit.error & digit.last),
+                ]
+                for k in range(places):
+                    with m.If(at <= k):  # what is behind the stream's end is 0
+                        own = (at == k).replicate(DIGIT)
+                        m.d.sync += o.p.data.word_select(k, DIGIT).eq(swap_bytes(digit.data) & own)
         return m
 
 
