@@ -9,11 +9,12 @@ from synth import SynthError
 
 from ..simulation.bench import StreamError
 from ..simulation.verilator import ToolError
-from . import bench, demo, footprint, hardware, table, tensors
+from . import bench, demo, footprint, hardware, models, profile, table, tensors
 from .support import CONTEXT, warn
 
 COMMANDS = (
-    table.table_command, *tensors.COMMANDS, footprint.footprint_command, *hardware.COMMANDS, bench.bench, demo.demo
+    table.table_command, *tensors.COMMANDS, models.tensors_command, profile.profile_command,
+    footprint.footprint_command, *hardware.COMMANDS, bench.bench, demo.demo,
 )
 
 

@@ -69,14 +69,14 @@ class OnnxModel(TensorFile):
             bits, shape = packed, [*shape[:-1], shape[-1] * 8 // packed]
         else:
             packed = None
-        meta = self._scaling(graph, node, scaling)
+        meta = self.scaling(graph, node, scaling)
         group = attribute(node, "block_size", 0)
         meta |= {"group": group} if group else {}
         role = self._roles.get(tensor.name) or name_role(tensor.name)
         record = self.add(tensor.name, bits, shape, op=op, layer=where, role=role, **meta)
         self._sources[record.key] = tensor, packed, None
 
-    def _scaling(self, graph: Graph, node, scaling) -> dict:
+    def scaling(self, graph: Graph, node, scaling) -> dict:
         """Scale, zero point and axis as a record has them; None for what is computed or too long to list."""
         found = []
         for index in scaling:
@@ -129,6 +129,11 @@ class OnnxModel(TensorFile):
                 self.skip("scales' zero points and other integers that no operator takes as quantized data", values)
             else:
                 self.skip("int32 and wider: biases, shapes, indices", values)
+
+    def source(self, record: Record) -> tuple:
+        """The TensorProto of a record, and the axis it is quantized along."""
+        tensor, _, axis = self._sources[record.key]
+        return tensor, axis
 
     def load(self, record: Record) -> np.ndarray:
         tensor, packed, axis = self._sources[record.key]

@@ -1,0 +1,78 @@
+"""Running a TensorFlow Lite model with every intermediate tensor kept, by the interpreter of ``ai-edge-litert``."""
+
+import os
+
+import numpy as np
+
+from ..errors import FormatError
+from .base import damage, need
+from .feeds import Port
+from .tflite_model import SAME_VALUES, TfliteModel
+
+# Parts and copies of a tensor that is there already: nothing is computed, nothing new is written.
+COPIES = SAME_VALUES | {"SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "UNPACK", "READ_VARIABLE", "VAR_HANDLE"}
+
+
+class TfliteRunner:
+    """A model ready to run. Delegates are left out: they fuse operators, and what is between is never seen.
+
+    Members
+    -------
+    ports : the inputs by name, in order. outputs : names of the outputs. model : its weights.
+    captured : entries of the activations that :meth:`run` gives, in order.
+    """
+
+    quantized_by = "the file: quantized as it came"
+
+    def __init__(self, path: str | os.PathLike):
+        self.model = TfliteModel(path)
+        library = need("ai_edge_litert.interpreter", "profile", "running a .tflite model")
+        resolver = library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
+        with damage(path):
+            self._run = library.Interpreter(
+                os.fspath(path), experimental_preserve_all_tensors=True, experimental_op_resolver_type=resolver,
+                num_threads=1,
+            )
+            self._run.allocate_tensors()
+            self._inputs, self._outputs = self._run.get_input_details(), self._run.get_output_details()
+        self.ports = {d["name"]: port(d) for d in self._inputs}
+        self.outputs = [d["name"] for d in self._outputs]
+        graph = self.model.graphs[0]
+        known = {d["index"] for d in self._run.get_tensor_details()}
+        self._chosen = [
+            at for at, entry in graph.items()
+            if at in known and entry["bits"] and entry["scale"] and entry["op"] not in COPIES
+        ]
+        self.captured = [dict(graph[at], role=None, kind="activation") for at in self._chosen]
+        for entry in self.captured:
+            del entry["shape"]
+
+    def reset(self) -> None:
+        """Put the model's own states back to their start."""
+        self._run.reset_all_variables()
+
+    def run(self, feeds: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
+        """Run once: the outputs by name, and the captured activations. Raises FormatError if the model fails."""
+        with damage(self.model.path, "running the model"):
+            for detail in self._inputs:
+                array = feeds[detail["name"]]
+                if array.shape != tuple(detail["shape"]):
+                    raise FormatError(f"input {detail['name']!r} must have shape {tuple(detail['shape'])}, "
+                                      f"not {array.shape}")
+                self._run.set_tensor(detail["index"], array)
+            self._run.invoke()
+            outputs = {d["name"]: self._run.get_tensor(d["index"]) for d in self._outputs}
+            return outputs, [self._run.get_tensor(at) for at in self._chosen]
+
+    def close(self) -> None:
+        """Close the model's file."""
+        self.model.close()
+
+
+def port(detail: dict) -> Port:
+    """An input as the interpreter describes it; its sizes are those of the file, -1 among them being 1."""
+    scales = detail["quantization_parameters"]["scales"]
+    zeros = detail["quantization_parameters"]["zero_points"]
+    scale, zero = (float(scales[0]), int(zeros[0])) if len(scales) else (None, 0)
+    shape = tuple(int(n) for n in detail["shape"])
+    return Port(detail["name"], shape, np.dtype(detail["dtype"]), scale, zero)
