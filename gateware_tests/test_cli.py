@@ -16,8 +16,9 @@ import numpy as np
 import pytest
 
 from apack_hdl import cli
-from apack_hdl.cli import demo, hardware, inputs, support
-from apack_hdl.simulation import SimulationResult
+from apack_hdl.cli import demo, inputs, simulate, support
+from apack_hdl.presets import PRESETS
+from apack_hdl.simulation import EngineResult, SimulationResult, StreamResult
 from apack_hdl.simulation.bench import StreamError
 from golden.config import CodecConfig
 from golden.container import Reader
@@ -443,9 +444,9 @@ def test_simulate(apack, no_tools):
     assert data["identical"] and data["values"] == 300 and data["blocks"] == 4 and data["note"] is None
     text = apack(*how, "--table", "t.json", "--stall", "0.4", "--seed", "3", "--word", "16", "--json", "s.json")
     stalled = json.loads(Path("s.json").read_text())
-    assert stalled["identical"] and stalled["blocks"] == 4 and stalled["encoder_cycles"] > data["encoder_cycles"]
+    assert stalled["identical"] and stalled["blocks"] == 4 and stalled["encoder"]["cycles"] > data["encoder"]["cycles"]
     assert "n.npy: 300 values in 4 blocks, pysim, stall 0.4" in text and "RTL = golden" in text
-    assert f"{stalled['decoder_cycles']:,}" in text
+    assert f"{stalled['decoder']['cycles']:,}" in text
 
 
 def test_without_tools(apack, refused, no_tools, monkeypatch):
@@ -490,19 +491,21 @@ def test_synth(apack):
     assert f"{report['cells']['kge']:.2f} kGE" in Path("build/synth/encoder_nangate45.md").read_text()
 
 
-RESULT = SimulationResult("verilator", 10, 1, 0.0, 1, 20, 20, True, None, 0, 0)
+ENGINE = EngineResult({}, 10, 20, 19, 9, 0, (StreamResult(10, 1, 1, 19, None),))
+RESULT = SimulationResult("verilator", 10, 1, 1, 0.0, 1, ENGINE, ENGINE)
 
 
 def test_a_difference_ends_with_code_1(apack, monkeypatch, capsys):
-    wrong = replace(RESULT, identical=False, mismatch="encoder: symbol word 3: 1, golden 2")
-    monkeypatch.setattr(hardware, "simulate", lambda *_, **__: wrong)
-    assert "RTL differs from golden: encoder: symbol word 3" in apack("simulate", "w.npy", code=1)
+    streams = (*ENGINE.streams, replace(ENGINE.streams[0], mismatch="symbol word 3: 1, golden 2"))
+    wrong = replace(RESULT, encoder=replace(ENGINE, streams=streams))
+    monkeypatch.setattr(simulate, "simulate_queues", lambda *_, **__: wrong)
+    assert "RTL differs from golden: encoder: stream 1, symbol word 3" in apack("simulate", "w.npy", code=1)
     assert json.loads(apack("simulate", "w.npy", "--json", "-", code=1))["identical"] is False
 
     def stuck(*_, **__):
         raise StreamError("stuck at cycle 7")
 
-    monkeypatch.setattr(hardware, "simulate", stuck)
+    monkeypatch.setattr(simulate, "simulate_queues", stuck)
     with pytest.raises(SystemExit, match="1"):
         cli.main(["simulate", "w.npy"])
     assert "apack: the hardware is wrong: stuck at cycle 7\n" in capsys.readouterr().err
@@ -512,7 +515,7 @@ def test_interrupt_ends_with_code_130(monkeypatch, capsys):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(hardware, "simulate", interrupted)
+    monkeypatch.setattr(simulate, "simulate_queues", interrupted)
     with pytest.raises(SystemExit, match="130"):
         cli.main(["simulate", "w.npy"])
     assert capsys.readouterr().err.strip() == "apack: interrupted"
@@ -529,7 +532,8 @@ def small_demo(monkeypatch):
     meta = np.frombuffer(json.dumps({"tensors": tensors}).encode(), np.uint8)
     np.savez("s.npz", meta=meta, a=RNG.integers(-8, 8, 90).astype(np.int8), b=RNG.integers(0, 3, 120).astype(np.int8))
     monkeypatch.setattr(demo, "SAMPLE", "s.npz")
-    monkeypatch.setattr(demo, "preset", lambda: CodecConfig(width=4, rows=4))
+    small = replace(PRESETS["balanced"], codec=CodecConfig(width=4, rows=4))
+    monkeypatch.setattr(demo, "PRESETS", {"balanced": small})
 
 
 def run_demo(capsys, *options) -> tuple[str, str]:
@@ -568,7 +572,7 @@ def test_demo_closes_with_one_summary(small_demo, capsys, monkeypatch):
         text, said = run_demo(capsys)
         assert said == ("" if figures is timed else f"apack: {MISSING}\n")
         assert all(len(line) <= 80 for line in text.splitlines()) and "…" not in text
-        assert "11.26 kGE" in text and "1,783" in text and "0.5000" in text
+        assert "11.26 kGE" in text and "1,783" in text and "0.4737" in text
         assert ("1.032 GHz" in text and "11.7 pJ" in text) == (figures is timed)
 
 

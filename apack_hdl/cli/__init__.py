@@ -9,12 +9,13 @@ from synth import SynthError
 
 from ..simulation.bench import StreamError
 from ..simulation.verilator import ToolError
-from . import bench, demo, footprint, hardware, models, profile, table, tensors
+from . import bench, demo, footprint, hardware, models, profile, simulate, table, tensors
 from .support import CONTEXT, warn
 
 COMMANDS = (
     table.table_command, *tensors.COMMANDS, models.tensors_command, profile.profile_command,
-    footprint.footprint_command, *hardware.COMMANDS, bench.bench, demo.demo,
+    footprint.footprint_command, hardware.verilog_command,
+    simulate.simulate_command, hardware.synth_command, bench.bench, demo.demo,
 )
 
 

@@ -104,7 +104,8 @@ def simulate_biggest(folder: Path, engines) -> list[dict]:
                 result = simulate(table, codes, word=engines.word, encoder=engines.encoder, decoder=engines.decoder,
                                   stall=stall, build_dir=folder, progress=step)
             # While all streams have work: a tensor alone seldom gives them the same.
-            rates = {name: engine.busy_values_per_cycle for name, engine in result.engines.items()}
+            rates = {name: engine.busy_values_per_cycle or engine.values_per_cycle
+                     for name, engine in result.engines.items()}
             runs.append({"tensor": record.name, "kind": kind, **result.to_dict(), "values_per_cycle": rates})
     return runs
 

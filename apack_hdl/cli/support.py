@@ -76,6 +76,8 @@ def as_json(data) -> str:
     return json.dumps(data, indent=2, allow_nan=False) + "\n"
 
 
+build_option = click.option("--build", metavar="DIR", default="build", show_default=True,
+                            help="Folder for everything that is made on the way.")
 json_option = click.option("--json", "json_out", metavar="OUT", help="Write the result as JSON to OUT (- for stdout).")
 
 

@@ -1,20 +1,22 @@
 // Drives one Verilated top: every stream has an end here, which stalls at random.
 //
-//   harness STALL SEED WATCHDOG FOLDER[:CYCLES]...
+//   harness SEED WATCHDOG FOLDER[:CYCLES]...
 //
 // For every FOLDER in turn: reset, then offer the transfers in FOLDER/<stream>.in on the input streams and write what
 // the output streams give to FOLDER/<stream>.out, until nothing is left to happen (or CYCLES have passed). A transfer
-// is a row of 64-bit little-endian integers, one for each field of the stream's payload.
+// is a row of integers, one for each field of the stream's payload. In all files an integer has 64 bits, little-endian.
 //
-// STALL is the probability that an end is not willing in a cycle. A producer that has offered something goes on
-// offering it until it is taken; a consumer makes up its mind every cycle. Registers start with random values.
+// FOLDER/<stream>.wait says what some rows of an input wait for: rows of three integers, ordered by the first. Row i is
+// not offered before the stream with the given number has had so many transfers.
 //
-// On stdout, one line for every folder: for each stream its name and the cycles, counted from 1 after reset, of its
-// first and its last transfer (0 if none). Exit code 1 and a line on stderr: the design broke the stream law, or
-// WATCHDOG cycles went by without a transfer though there was work.
+// FOLDER/stalls has a floating-point number for every stream: the probability that its end is not willing in a cycle.
+// A producer that has offered something goes on offering it until it is taken; a consumer makes up its mind every
+// cycle. Registers start with random values.
+//
+// FOLDER/<stream>.times: the cycle, counted from 1 after reset, of every transfer. Exit code 1 and a line on stderr:
+// the design broke the stream law, or WATCHDOG cycles went by without a transfer though there was work.
 
 #include <algorithm>
-#include <cinttypes>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -61,13 +63,17 @@ struct Random {
 struct End {
     const Stream& stream;
     Random random;
-    std::vector<uint64_t> rows;  // to offer, or taken
-    size_t next = 0;             // row to offer next
-    bool offering = false;       // producer: has made an offer; consumer: was offered something and did not take it
+    uint64_t unwilling;           // probability, of 2**53
+    std::vector<uint64_t> rows;   // to offer, or taken
+    std::vector<uint64_t> waits;  // what rows wait for: row, stream, transfers
+    size_t next = 0;              // integer of `rows` to offer next
+    size_t next_wait = 0;         // integer of `waits` that is up next
+    bool offering = false;        // producer: has made an offer; consumer: was offered something and did not take it
     uint64_t shown[MAX_FIELDS] = {};
-    uint64_t first_transfer = 0, last_transfer = 0;
+    std::vector<uint64_t> times;  // cycles of the transfers
 
     bool work_left() const { return stream.into && next < rows.size(); }
+    uint64_t last_transfer() const { return times.empty() ? 0 : times.back(); }
 };
 
 [[noreturn]] void fail(const std::string& message) {
@@ -75,13 +81,15 @@ struct End {
     std::exit(1);
 }
 
-std::vector<uint64_t> read_rows(const std::string& path) {
+template <typename T = uint64_t>
+std::vector<T> read_rows(const std::string& path) {
+    static_assert(sizeof(T) == sizeof(uint64_t));
     std::FILE* file = std::fopen(path.c_str(), "rb");
     if (!file) fail("cannot read " + path);
     std::fseek(file, 0, SEEK_END);
-    std::vector<uint64_t> rows(std::ftell(file) / sizeof(uint64_t));
+    std::vector<T> rows(std::ftell(file) / sizeof(T));
     std::rewind(file);
-    if (std::fread(rows.data(), sizeof(uint64_t), rows.size(), file) != rows.size()) fail("cannot read " + path);
+    if (std::fread(rows.data(), sizeof(T), rows.size(), file) != rows.size()) fail("cannot read " + path);
     std::fclose(file);
     return rows;
 }
@@ -94,26 +102,28 @@ void write_rows(const std::string& path, const std::vector<uint64_t>& rows) {
 
 class Bench {
 public:
-    Bench(double stall, uint64_t seed, uint64_t watchdog) : seed(seed), watchdog(watchdog) {
-        unwilling = static_cast<uint64_t>(stall * 9007199254740992.0);  // of 2**53
+    Bench(uint64_t seed, uint64_t watchdog) : seed(seed), watchdog(watchdog) {
         context.randReset(2);
         context.randSeed(static_cast<int>(seed % 0x7fffffff) + 1);
         top = std::make_unique<Vtop>(&context);
     }
 
     void run(const std::string& folder, uint64_t limit) {
+        const std::vector<double> stalls = read_rows<double>(folder + "/stalls");
         ends.clear();
         for (const Stream& stream : STREAMS) {
-            ends.push_back({stream, Random{seed * 1000 + ends.size()}, {}});
-            if (stream.into) ends.back().rows = read_rows(folder + "/" + stream.name + ".in");
+            const auto unwilling = static_cast<uint64_t>(stalls.at(ends.size()) * 9007199254740992.0);
+            ends.push_back({stream, Random{seed * 1000 + ends.size()}, unwilling});
+            if (!stream.into) continue;
+            ends.back().rows = read_rows(folder + "/" + stream.name + ".in");
+            ends.back().waits = read_rows(folder + "/" + stream.name + ".wait");
         }
         reset();
         play(limit);
         for (const End& end : ends) {
             if (!end.stream.into) write_rows(folder + "/" + end.stream.name + ".out", end.rows);
-            std::printf("%s %" PRIu64 " %" PRIu64 " ", end.stream.name, end.first_transfer, end.last_transfer);
+            write_rows(folder + "/" + end.stream.name + ".times", end.times);
         }
-        std::printf("\n");
     }
 
 private:
@@ -139,22 +149,29 @@ private:
             for (End& end : ends) anything |= look(end);
             top->clk = 1;
             top->eval();
-            for (const End& end : ends) last_transfer = std::max(last_transfer, end.last_transfer);
+            for (const End& end : ends) last_transfer = std::max(last_transfer, end.last_transfer());
             quiet = anything ? 0 : quiet + 1;
             if (anything && cycle - last_transfer > watchdog) give_up();
         }
     }
 
-    bool willing(End& end) { return (end.random.next() >> 11) >= unwilling; }
+    bool willing(End& end) { return (end.random.next() >> 11) >= end.unwilling; }
+
+    // Whether nothing keeps the next row of a producer back.
+    bool free(End& end) {
+        while (end.next_wait < end.waits.size() && end.waits[end.next_wait] * end.stream.fields <= end.next) {
+            if (ends[end.waits[end.next_wait + 1]].times.size() < end.waits[end.next_wait + 2]) return false;
+            end.next_wait += 3;
+        }
+        return true;
+    }
 
     void decide(End& end) {
         if (!end.stream.into) {
             end.stream.accept(*top, willing(end));
             return;
         }
-        // The first stream is `load`, and no block may begin before the first table does.
-        const bool begun = &end == &ends[0] || ends[0].offering || ends[0].next || ends[0].rows.empty();
-        if (!end.offering) end.offering = begun && end.work_left() && willing(end);
+        if (!end.offering) end.offering = end.work_left() && willing(end) && free(end);
         end.stream.offer(*top, end.offering, end.offering ? end.rows.data() + end.next : NOISE);
     }
 
@@ -163,10 +180,7 @@ private:
         uint64_t row[MAX_FIELDS] = {};
         bool valid, ready;
         end.stream.look(*top, valid, ready, row);
-        if (valid && ready) {
-            if (!end.first_transfer) end.first_transfer = cycle;
-            end.last_transfer = cycle;
-        }
+        if (valid && ready) end.times.push_back(cycle);
         if (end.stream.into) {
             if (valid && ready) {
                 end.next += end.stream.fields;
@@ -202,15 +216,15 @@ private:
     VerilatedContext context;
     std::unique_ptr<Vtop> top;
     std::vector<End> ends;
-    uint64_t seed, watchdog, unwilling, cycle = 0;
+    uint64_t seed, watchdog, cycle = 0;
 };
 
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 5) fail("usage: harness STALL SEED WATCHDOG FOLDER[:CYCLES]...");
-    Bench bench(std::atof(argv[1]), std::strtoull(argv[2], nullptr, 10), std::strtoull(argv[3], nullptr, 10));
-    for (int i = 4; i < argc; ++i) {
+    if (argc < 4) fail("usage: harness SEED WATCHDOG FOLDER[:CYCLES]...");
+    Bench bench(std::strtoull(argv[1], nullptr, 10), std::strtoull(argv[2], nullptr, 10));
+    for (int i = 3; i < argc; ++i) {
         std::string folder = argv[i];
         uint64_t limit = UINT64_MAX;
         const size_t colon = folder.rfind(':');

@@ -5,13 +5,13 @@ import random
 from dataclasses import dataclass
 
 import numpy as np
-from amaranth.lib import wiring
 from amaranth.sim import Simulator
 
 from golden.config import CodecConfig
 
-from ..emit import TOPS
-from .bench import QUIET, Episode, StreamError, watchdog_cycles
+from ..emit import make_engine
+from ..ports import StreamPort, stream_ports
+from .bench import QUIET, Episode, StreamError, describe, stall_of, watchdog_cycles
 
 
 @dataclass(frozen=True)
@@ -20,65 +20,66 @@ class PysimBench:
 
     config: CodecConfig
     direction: str
-    word: int
+    options: dict
 
-    def run(self, episode, *, stall: float = 0.0, seed: int = 1) -> list[Episode]:
+    def run(self, episode, *, stall=0.0, seed: int = 1, waits=()) -> list[Episode]:
         """Play ``episode`` from reset on; see :meth:`.bench.Bench.run`."""
-        component = TOPS[self.direction](self.config, word=self.word)
-        ends = [
-            _End(name, getattr(component, name), member.flow == wiring.In, episode.get(name, ()), f"{seed} {name}")
-            for name, member in component.signature.members.items()
-        ]
+        component = make_engine(self.config, self.direction, self.options)
+        ends = {port.name: _End(port, episode, stall_of(stall, port.name), seed) for port in stream_ports(component)}
+        for name, rows in (waits[0] if waits else {}).items():
+            for row, other, count in rows:
+                ends[name].waits.setdefault(row, []).append((ends[other], count))
 
         async def play(ctx):
             quiet = since = cycle = 0
             while quiet < QUIET:
                 cycle += 1
-                for end in ends:
-                    # The first stream is `load`, and no block may begin before the first table does.
-                    end.decide(ctx, stall, begun=end is ends[0] or ends[0].begun)
-                _, _, *samples = await ctx.tick().sample(*(signal for end in ends for signal in end.signals))
-                active = [end.look(cycle, *samples[3 * i : 3 * i + 3]) for i, end in enumerate(ends)]
+                for end in ends.values():
+                    end.decide(ctx)
+                signals = (signal for end in ends.values() for signal in end.signals)
+                _, _, *samples = await ctx.tick().sample(*signals)
+                active = [end.look(cycle, *samples[3 * i : 3 * i + 3]) for i, end in enumerate(ends.values())]
                 quiet = 0 if any(active) else quiet + 1
-                since = 0 if any(end.last_transfer == cycle for end in ends) else since + 1
+                since = 0 if any(end.times and end.times[-1] == cycle for end in ends.values()) else since + 1
                 if any(active) and since > watchdog_cycles(stall):
-                    raise StreamError(f"stuck at cycle {cycle} (stall {stall:g}, seed {seed})")
+                    raise StreamError(f"stuck at cycle {cycle} ({describe(stall, seed)})")
 
         simulator = Simulator(component)
         simulator.add_clock(1e-6)
         simulator.add_testbench(play)
         simulator.run()
-        times = {end.name: (end.first_transfer, end.last_transfer) for end in ends}
-        return [Episode(times, {end.name: end.taken() for end in ends if not end.into})]
+        times = {name: np.array(end.times, np.int64) for name, end in ends.items()}
+        return [Episode(times, {name: end.taken() for name, end in ends.items() if not end.into})]
 
 
 class _End:
     """One end of a stream: offers rows, or takes them."""
 
-    def __init__(self, name: str, port, into: bool, rows, seed: str):
-        self.name, self.port, self.into = name, port, into
-        self.random = random.Random(seed)
-        layout = port.payload.shape()
+    def __init__(self, port: StreamPort, episode, stall: float, seed: int):
+        self.name, self.port, self.into, self.stall = port.name, port.interface, port.inward, stall
+        self.random = random.Random(f"{seed} {port.name}")
+        layout = self.port.payload.shape()
         self.fields = [layout[field] for field in layout.members]
-        self.rows = [self._join(row) for row in np.asarray(rows, object)] if into else []
-        self.signals = (port.valid, port.ready, port.payload.as_value())
+        self.rows = [self._join(row) for row in np.asarray(episode.get(port.name, ()), object)] if self.into else []
+        self.waits = {}
+        self.signals = (self.port.valid, self.port.ready, self.port.payload.as_value())
         self.next, self.offering, self.shown = 0, False, None
-        self.first_transfer = self.last_transfer = 0
+        self.times = []
 
     def _join(self, row) -> int:
         return sum((int(value) & (1 << field.width) - 1) << field.offset for value, field in
                    zip(row, self.fields, strict=True))
 
-    @property
-    def begun(self) -> bool:
-        return self.offering or self.next > 0 or not self.rows
+    def _free(self) -> bool:
+        """Whether nothing keeps the next row back."""
+        return all(len(other.times) >= count for other, count in self.waits.get(self.next, ()))
 
-    def decide(self, ctx, stall: float, begun: bool):
-        willing = self.random.random() >= stall
+    def decide(self, ctx):
+        willing = self.random.random() >= self.stall
         if not self.into:
             ctx.set(self.port.ready, willing)
             return
-        if begun and not self.offering and self.next < len(self.rows) and willing:
+        if not self.offering and self.next < len(self.rows) and willing and self._free():
             self.offering = True
             ctx.set(self.port.payload.as_value(), self.rows[self.next])
         ctx.set(self.port.valid, self.offering)
@@ -86,8 +87,7 @@ class _End:
     def look(self, cycle: int, valid: int, ready: int, payload: int) -> bool:
         """Whether anything is going on at this end, or could be."""
         if valid and ready:
-            self.first_transfer = self.first_transfer or cycle
-            self.last_transfer = cycle
+            self.times.append(cycle)
         if self.into:
             if valid and ready:
                 self.next, self.offering = self.next + 1, False

@@ -21,7 +21,7 @@ class Words:
 
 
 def table_transfers(table: SymbolTable) -> np.ndarray:
-    """Transfers on ``load``."""
+    """Transfers on ``load``: v_min, count."""
     return np.array([[row["v_min"], row["count"]] for row in load_rows(table)], np.uint64)
 
 
@@ -33,14 +33,20 @@ def value_transfers(codes: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return rows
 
 
+def with_bank(rows: np.ndarray, banks: np.ndarray) -> np.ndarray:
+    """Transfers with one more column, ``bank``."""
+    return np.column_stack([rows, np.asarray(banks, np.uint64)])
+
+
 def words(data: np.ndarray, starts: np.ndarray, sizes: np.ndarray, word: int) -> Words:
     """Streams ``data[starts[i] : starts[i]+sizes[i]]`` (bytes) as words; an empty one is one word without bytes."""
     k = word // 8
     per_stream = np.maximum(1, -(-sizes // k))
     ends = np.cumsum(per_stream)
-    padded = np.zeros(int(ends[-1]) * k, np.uint8)
+    total = int(per_stream.sum())
+    padded = np.zeros(total * k, np.uint8)
     copy_segments(padded, (ends - per_stream) * k, data, starts, sizes)
-    rows = np.zeros((int(ends[-1]), 4), np.uint64)
+    rows = np.zeros((total, 4), np.uint64)
     rows[:, 0] = padded.view(f"<u{k}")
     rows[:, 1] = k
     rows[ends - 1, 1] = sizes - (per_stream - 1) * k

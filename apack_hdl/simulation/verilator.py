@@ -41,11 +41,15 @@ class Verilator:
         lines = (done.stdout + done.stderr).splitlines()
         return "\n".join(line for line in lines if not line.startswith("- "))  # how long it took, and the like
 
-    def translate(self, verilog: Path, folder: Path) -> list[Path]:
-        """The C++ sources of the model ``Vtop`` of a Verilog file, written to ``folder``."""
-        done = self.run("--cc", *VERILATE, "--prefix", "Vtop", "--Mdir", folder, verilog)
+    def translate(self, sources: list[Path], folder: Path, *, top: str, netlist: bool = False) -> list[Path]:
+        """The C++ sources of the model ``Vtop`` of the module ``top`` of some Verilog files, written to ``folder``.
+
+        What lint has to say matters in Verilog that people read; in a ``netlist`` it does not.
+        """
+        style = ["-Wno-lint", "-Wno-style"] if netlist else []
+        done = self.run("--cc", *VERILATE, *style, "--prefix", "Vtop", "--top-module", top, "--Mdir", folder, *sources)
         if done.returncode:
-            raise ToolError(f"Verilator refuses {verilog.name}: {_first_line(done)}")
+            raise ToolError(f"Verilator refuses {sources[0].name}: {_first_line(done)}")
         return sorted(folder.glob("Vtop*.cpp"))
 
     def compile(self, sources: list[Path], target: Path):

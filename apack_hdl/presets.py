@@ -1,0 +1,37 @@
+"""Engines worth building: parameters of the codec and of the hardware that go together."""
+
+from dataclasses import dataclass, field
+
+from golden.config import PRESETS as CODECS
+from golden.config import CodecConfig
+
+
+@dataclass(frozen=True)
+class EnginePreset:
+    """An encoder and a decoder for the same streams.
+
+    Members
+    -------
+    use : what it is for, in a few words.
+    codec : parameters of the coded bits, for values of 8 bits (``with_`` gives others).
+    word : bits of a word of the compressed streams.
+    encoder, decoder : further options of the two components; what is left out is their default.
+    """
+
+    use: str
+    codec: CodecConfig
+    word: int = 32
+    encoder: dict = field(default_factory=dict)
+    decoder: dict = field(default_factory=dict)
+
+    def options(self, direction: str) -> dict:
+        """All that the constructor of the "encoder" or the "decoder" is to be given besides the codec's parameters."""
+        return {"word": self.word} | {"encoder": self.encoder, "decoder": self.decoder}[direction]
+
+
+PRESETS = {
+    "small": EnginePreset("least area", CODECS["small"]),
+    "balanced": EnginePreset("one value per cycle at 1 GHz and little area", CODECS["balanced"]),
+    "fast": EnginePreset("highest clock", CODECS["fast"]),
+    "paper": EnginePreset("full-width multiplier, all rows compared at once", CODECS["paper"]),
+}
