@@ -18,6 +18,7 @@ from rich.console import Console
 
 from synth import SynthError, synthesize
 from synth.flow import map_to_cells
+from synth.gates import gate_level
 from synth.libraries import library, locate
 from synth.report import _folded
 from synth.timing import MISSING, analyse
@@ -252,12 +253,8 @@ def test_netlist_computes_what_the_design_does(report, pair, build, tmp_path):
     """Gates against source in a Verilog simulator; the gates' models come from the library's own functions."""
     if shutil.which("iverilog") is None:
         pytest.skip("Icarus Verilog is missing: apt-get install iverilog")
-    models = "from pyosys import libyosys as y\nd = y.Design()\n"
-    for command in ("read_liberty -ignore_miss_func -ignore_miss_dir cells.lib", "write_verilog -noattr models.v"):
-        models += f"y.run_pass({command!r}, d)\n"
-    subprocess.run([sys.executable, "-c", models], cwd=build, check=True, stdout=subprocess.DEVNULL)
-    gates = (build / "flat.v").read_text().replace("module pair(", "module gates(")
-    (build / "gates.v").write_text(gates)
+    gates = gate_level(build)
+    gates.write_text(gates.read_text().replace("module pair(", "module gates("))
     (build / "bench.v").write_text("""
         module bench;
           reg clk = 0, rst = 1, enable = 0; reg [7:0] a = 0, b = 0; wire [23:0] o, p; integer i, wrong = 0;
@@ -274,7 +271,7 @@ def test_netlist_computes_what_the_design_does(report, pair, build, tmp_path):
             $finish;
           end
         endmodule""")
-    subprocess.run(["iverilog", "-g2012", "-o", "bench", "bench.v", pair, "gates.v", "models.v"], cwd=build, check=True)
+    subprocess.run(["iverilog", "-g2012", "-o", "bench", "bench.v", pair, "gates.v"], cwd=build, check=True)
     said = subprocess.run(["vvp", "bench"], cwd=build, check=True, capture_output=True, text=True).stdout
     differences, total = map(int, re.search(r"(\d+) differences, last total (\d+)", said).groups())
     assert differences == 0
@@ -296,7 +293,8 @@ def test_opensta_errors_are_not_overlooked(report, pair, build, tmp_path):
     """It prints figures of what it did understand and exits with 0 after a line it cannot read."""
     folder = tmp_path / "b"
     nangate = library("nangate45")
-    netlist, _ = map_to_cells(pair, "pair", nangate, locate("nangate45"), 1.0, folder, False, lambda message: None)
+    where = (1.0, folder, False, True, lambda message: None)
+    netlist, _ = map_to_cells(pair, "pair", nangate, locate("nangate45"), *where)
     text = netlist.verilog.read_text()
     for broken, complaint in (
         (text.replace("endmodule", "assign {o[0], o[1]} = {a[0], a[1]};\nendmodule"), "syntax error"),

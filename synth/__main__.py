@@ -13,14 +13,15 @@ from . import LIBRARIES, SynthError, synthesize
 @click.option("--top", required=True, help="Module to synthesize.")
 @click.option("--library", default="nangate45", show_default=True, help=f"Cells: {', '.join(LIBRARIES)}.")
 @click.option("--target", help="ecp5: place and route for an FPGA instead of standard cells.")
-@click.option("--period", type=float, help="Clock period to aim at, in ns.")
+@click.option("--period", "period_ns", type=float, help="Clock period to aim at, in ns.")
 @click.option("--activity", type=float, default=0.1, show_default=True, help="Transitions per net and cycle.")
 @click.option("--values-per-cycle", type=float, help="To state values/s and energy per value.")
 @click.option("--flatten/--keep-hierarchy", default=True, help="Keep the hierarchy: faster for very large designs.")
+@click.option("--clock-gating/--no-clock-gating", default=True, help="Whether enables may stop clocks.")
 @click.option("--build", type=click.Path(path_type=Path), default=Path("build/synth"), show_default=True)
 @click.option("--json", "json_path", type=click.Path(path_type=Path), help="Write the report as JSON.")
 @click.option("--markdown", "markdown_path", type=click.Path(path_type=Path), help="Write it as Markdown.")
-def main(verilog, top, library, target, period, activity, values_per_cycle, flatten, build, json_path, markdown_path):
+def main(verilog, top, build, json_path, markdown_path, **options):
     """Area, clock and power of module TOP in the file VERILOG."""
     console = Console()
     try:
@@ -28,14 +29,9 @@ def main(verilog, top, library, target, period, activity, values_per_cycle, flat
             report = synthesize(
                 verilog,
                 top,
-                library=library,
-                target=target,
-                period_ns=period,
-                activity=activity,
-                values_per_cycle=values_per_cycle,
-                flatten=flatten,
                 build_dir=build,
                 progress=status.update,
+                **options,
             )
         report.write(json_path, markdown_path)
     except (SynthError, TypeError, ValueError, OSError) as error:

@@ -13,22 +13,23 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from .errors import SynthError
 from .files import write_atomically
 from .libraries import Library
 
+MAPPED = "mapped.json"  # in the build folder: which netlist is the one that was timed, and what it is made of
 _WORKER = Path(__file__).with_name("yosys_worker.py")
 # Adders as parallel-prefix (Kogge-Stone) trees. Booth encoding does not pay for multipliers as small as these.
 _SYNTH_OPTIONS = "-extra-map +/choices/kogge-stone.v"
-# dch collects structural choices, if -g rebalances for depth across them, map -B 0.9 prefers speed, buffer bounds the
-# fan-out to 16, upsize and dnsize spend and recover area against the period. Without buffer, high fan-out nets alone
-# make the slowest path.
+# dch collects structural choices, if -g rebalances for depth across them, map -B 0.3 prefers speed a little, buffer
+# bounds the fan-out to 16, upsize and dnsize spend and recover area against the target, with wire loads (-c). Without
+# buffer, high fan-out nets alone make the slowest path.
 _ABC_SCRIPT = (
-    "strash; ifraig; scorr; dch -f; if -g; strash; dch -f; map -B 0.9 -D {ps}; topo; "
-    "buffer -c -N 16; upsize -D {ps}; dnsize -D {ps}; stime -p"
+    "strash; ifraig; scorr; dch -f; if -g; strash; dch -f; map -B 0.3 -D {ps}; topo; "
+    "buffer -c -N 16; upsize -c -D {ps}; dnsize -c -D {ps}; stime -c -p"
 )
 
 
@@ -45,6 +46,7 @@ class Block:
     paths: tuple[str, ...]  # of its instances; "" is the top
     cells: int
     flops: int
+    clock_gates: int
     area_um2: float
     kge: float
     t_min_ns: float | None = None
@@ -65,9 +67,11 @@ class Netlist:
     area_um2: float
     cells: int
     flops: int
+    clock_gates: int
     latches: int
     clocks: tuple[str, ...]  # input ports that clock flip-flops
     flop_cells: frozenset[str]  # names of the library's flip-flop cells in use
+    gate_cell: str  # name of the library's clock gating cell; "" if none is in use
     block_paths: tuple[str, ...]  # instance paths of all blocks, the top excepted
     flattened: bool  # before mapping
     creator: str  # Yosys' own version line
@@ -81,13 +85,16 @@ def map_to_cells(
     period_ns: float,
     build_dir: Path,
     flatten: bool,
+    clock_gating: bool,
     progress: Callable[[str], None],
 ) -> tuple[Netlist, tuple[Block, ...]]:
     """Map `top` of `verilog` onto `library`; the netlist to time and the blocks, top first.
 
     With `flatten` False only the hierarchical run is made and its netlist is the one to time.
     """
-    write_atomically(build_dir / "top.abc", _ABC_SCRIPT.format(ps=round(period_ns * 1000)).replace("; ", "\n") + "\n")
+    (build_dir / MAPPED).unlink(missing_ok=True)
+    target = max(period_ns - library.register_ns, period_ns / 4)  # asked of the gates; a quarter: periods out of reach
+    write_atomically(build_dir / "top.abc", _ABC_SCRIPT.format(ps=round(target * 1000)).replace("; ", "\n") + "\n")
     constraints = f"set_driving_cell {library.driver}\nset_load {library.load_ff} [all_outputs]\n"
     write_atomically(build_dir / "top.sdc", constraints)
     shutil.copyfile(liberty, build_dir / "cells.lib")
@@ -101,19 +108,30 @@ def map_to_cells(
         "tie_low": library.tie_low,
         "constraints": "top.sdc",
         "script": "top.abc",
+        "gate": asdict(library.clock_gate) if clock_gating and library.clock_gate else None,
     }
     names = {"flat": True, "blocks": False} if flatten else {"blocks": False}
     run_yosys([{**common, "name": n, "flatten": f} for n, f in names.items()], verilog, build_dir, progress)
-    return _netlist(next(iter(names)), top, build_dir), _blocks(top, library, build_dir)
+    netlist = _netlist(next(iter(names)), top, build_dir)
+    facts = {"top": top, "library": library.name, "verilog": netlist.verilog.name, "clocks": netlist.clocks}
+    facts |= {"flop_cells": sorted(netlist.flop_cells), "gate": common["gate"] if netlist.clock_gates else None}
+    write_atomically(build_dir / MAPPED, json.dumps(facts, indent=1))
+    return netlist, _blocks(top, library, build_dir)
 
 
-def run_yosys(jobs: Sequence[dict], verilog: Path, folder: Path, progress: Callable[[str], None]) -> None:
-    """Run the jobs of yosys_worker.py side by side on a copy of `verilog`; SynthError with Yosys' line if one fails."""
+def run_yosys(
+    jobs: Sequence[dict], verilog: Path | None, folder: Path, progress: Callable[[str], None]
+) -> None:
+    """Run the jobs of yosys_worker.py side by side; SynthError with Yosys' line if one fails.
+
+    `verilog`, if the jobs need it, is copied into `folder` first.
+    """
     if importlib.util.find_spec("pyosys") is None:
         raise SynthError("Yosys is missing: pip install 'apack-hdl[synth]'")
-    copy = f"design{'.sv' if verilog.suffix == '.sv' else '.v'}"
+    copy = f"design{'.sv' if verilog and verilog.suffix == '.sv' else '.v'}"
     try:
-        write_atomically(folder / copy, verilog.read_bytes())
+        if verilog:
+            write_atomically(folder / copy, verilog.read_bytes())
     except OSError as error:
         raise SynthError(f"verilog: cannot read {verilog} ({error.strerror})") from None
     running: list[tuple[dict, subprocess.Popen]] = []
@@ -179,9 +197,11 @@ def _netlist(name: str, top: str, folder: Path) -> Netlist:
         area_um2=whole.get("area", 0.0),
         cells=sum(_cells(whole, facts["tree"]).values()),
         flops=sum(_cells(whole, facts["tree"]).get(cell, 0) for cell in facts["flops"]),
+        clock_gates=_cells(whole, facts["tree"]).get(facts["gate"], 0),
         latches=facts["latches"],
         clocks=tuple(clock[1:] for clock in facts["clocks"] if clock.startswith(">")),
         flop_cells=frozenset(facts["flops"]),
+        gate_cell=facts["gate"],
         block_paths=tuple(path for path, _ in _instances(facts["tree"], top) if path),
         flattened=name == "flat",
         creator=facts["creator"],
@@ -221,6 +241,7 @@ def _blocks(top: str, library: Library, folder: Path) -> tuple[Block, ...]:
                 paths=tuple(where),
                 cells=n * sum(cells.values()),
                 flops=n * sum(cells.get(cell, 0) for cell in facts["flops"]),
+                clock_gates=n * cells.get(facts["gate"], 0),
                 area_um2=area,
                 kge=area / library.nand2_area / 1000,
             )

@@ -66,14 +66,18 @@ def parse_points(report: str) -> tuple[Point, ...]:
 class Names:
     """Who is who in a netlist: which register an instance is, which block a register belongs to.
 
-    contents: the JSON netlist of flow.Netlist; flop_cells: its flip-flop cell types; block_paths: its blocks.
+    contents: the JSON netlist of flow.Netlist; flop_cells, gate_cell: its flip-flop cell types and the type of its
+    clock gating cells; block_paths: its blocks.
     """
 
-    def __init__(self, contents: Path, top: str, flop_cells: frozenset[str], block_paths: tuple[str, ...]) -> None:
+    def __init__(
+        self, contents: Path, top: str, flop_cells: frozenset[str], gate_cell: str, block_paths: tuple[str, ...]
+    ) -> None:
         module = json.loads(contents.read_text())["modules"][top]
         self.top = top
         self._cells = module["cells"]
-        self._flop_cells = flop_cells
+        self._gate_cell = gate_cell
+        self._ends = flop_cells | {gate_cell}
         self._blocks = sorted(block_paths, key=len, reverse=True)  # the innermost block matches first
         self._registers = {  # net -> the flip-flop that drives it
             bit: name
@@ -83,15 +87,17 @@ class Names:
             for bit in cell["connections"][pin]
         }
 
-    def is_flop(self, instance: str) -> bool:
-        """Whether the instance is a flip-flop."""
-        return instance in self._cells and self._cells[instance]["type"] in self._flop_cells
+    def is_end(self, instance: str) -> bool:
+        """Whether paths start or end at the instance: a flip-flop, or a cell that gates a clock."""
+        return instance in self._cells and self._cells[instance]["type"] in self._ends
 
     def describe(self, pin: str) -> tuple[str, str]:
         """(name in the source, kind) of a path's end."""
         instance = pin.rpartition("/")[0]
         if not instance:
             return pin, "port"
+        if self._cells[instance]["type"] == self._gate_cell:
+            return instance.replace("_gate[", "[").removesuffix("_gate"), "clock gate"
         return instance.replace("_reg[", "[").removesuffix("_reg"), "flip-flop"
 
     def block(self, name: str) -> str:
@@ -108,7 +114,7 @@ class Names:
 def critical_path(report: str, t_min_ns: float, names: Names, flattened: bool) -> CriticalPath:
     """The first path of `report` in the source's names; `flattened`: the netlist was flattened before mapping."""
     points = parse_points(report)
-    gates = [p.pin for p in points if "/" in p.pin and not names.is_flop(p.pin.rpartition("/")[0])]
+    gates = [p.pin for p in points if "/" in p.pin and not names.is_end(p.pin.rpartition("/")[0])]
     counts: dict[str, int] = {}
     for gate in gates:
         for block in sorted(names.feeders(gate) if flattened else {names.block(gate)}):

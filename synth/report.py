@@ -16,6 +16,7 @@ from .fpga import Fpga
 from .paths import CriticalPath
 from .timing import Power
 
+_SUMMED = ("cells", "flops", "clock_gates", "area_um2", "kge")
 _MANY_BLOCKS = 24  # beyond this a table is unreadable: numbered copies (engine0, engine1, ...) share a line
 
 
@@ -37,6 +38,7 @@ class CellFigures:
     kge: float
     cells: int
     flops: int
+    clock_gates: int
     blocks: tuple[Block, ...]
     t_min_ns: float | None
     path: CriticalPath | None
@@ -157,7 +159,8 @@ class SynthesisReport:
 def _cell_figures(cells: CellFigures) -> Iterator[tuple[str, str]]:
     yield "cell library", f"{cells.library} ({cells.corner}; {cells.licence})"
     yield "area", f"{cells.area_um2:,.0f} µm², {cells.kge:.2f} kGE of {cells.nand2_um2:g} µm²"
-    yield "cells", f"{cells.cells:,}, {cells.flops:,} of them flip-flops"
+    gates = f" and {cells.clock_gates:,} clock gating cells" if cells.clock_gates else ""
+    yield "cells", f"{cells.cells:,}, {cells.flops:,} of them flip-flops{gates}"
     if cells.path:
         yield "T_min", f"{cells.t_min_ns:.3f} ns"
         yield "slowest path", cells.path.words
@@ -212,6 +215,6 @@ def _folded(blocks: tuple[Block, ...]) -> tuple[Block, ...]:
 
 
 def _sum(name: str, group: list[Block]) -> Block:
-    sums = {figure: sum(getattr(b, figure) for b in group) for figure in ("cells", "flops", "area_um2", "kge")}
+    sums = {figure: sum(getattr(b, figure) for b in group) for figure in _SUMMED}
     worst = max((b.t_min_ns for b in group if b.t_min_ns), default=None)
     return replace(group[0], name=name, paths=sum((b.paths for b in group), ()), t_min_ns=worst, **sums)

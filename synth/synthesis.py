@@ -31,6 +31,7 @@ def synthesize(
     activity: float = 0.1,
     values_per_cycle: float | None = None,
     flatten: bool = True,
+    clock_gating: bool = True,
     build_dir: Path,
     progress: Callable[[str], None] | None = None,
 ) -> SynthesisReport:
@@ -40,7 +41,8 @@ def synthesize(
     for an FPGA instead. period_ns: clock period to aim at (default: the library's, 10 ns on the FPGA).
     activity: transitions per cycle assumed for every net in the power figure, 0 to 1. values_per_cycle: what the
     design handles per cycle, to state values/s and energy per value. flatten False: only the hierarchical run, for
-    designs of hundreds of thousands of cells. build_dir: every script, log and netlist stays there, so one run at a
+    designs of hundreds of thousands of cells. clock_gating False: enables are multiplexers, no clock gating cells.
+    build_dir: every script, log and netlist stays there, so one run at a
     time. progress: called with a line per step, one call at a time, from any thread.
 
     Raises TypeError or ValueError for a bad argument, SynthError (one line) if a tool, a library or the Verilog fails.
@@ -76,14 +78,21 @@ def synthesize(
         figures = fpga.place_and_route(verilog, top, period, build_dir, say)
         tools = _tools(figures.creator, nextpnr=figures.version)
         return SynthesisReport(**base, tools=tools, notes=(OUT_OF_CONTEXT,), fpga=figures)
-    return _on_cells(base, cells, activity, flatten, build_dir, say)
+    return _on_cells(base, cells, activity, flatten, clock_gating, build_dir, say)
 
 
 def _on_cells(
-    base: dict, cells: Library, activity: float, flatten: bool, build_dir: Path, say: Callable[[str], None]
+    base: dict,
+    cells: Library,
+    activity: float,
+    flatten: bool,
+    clock_gating: bool,
+    build_dir: Path,
+    say: Callable[[str], None],
 ) -> SynthesisReport:
     period, liberty = base["period_ns"], locate(cells.name, say)
-    netlist, blocks = map_to_cells(Path(base["verilog"]), base["top"], cells, liberty, period, build_dir, flatten, say)
+    options = {"build_dir": build_dir, "flatten": flatten, "clock_gating": clock_gating, "progress": say}
+    netlist, blocks = map_to_cells(Path(base["verilog"]), base["top"], cells, liberty, period, **options)
     say("opensta: timing and power")
     timed = timing.analyse(netlist, cells, period, activity)
     wires = f"wire-load model {cells.wire_load}" if cells.wire_load else "no wire load, the library has no model"
@@ -102,6 +111,7 @@ def _on_cells(
         kge=netlist.area_um2 / cells.nand2_area / 1000,
         cells=netlist.cells,
         flops=netlist.flops,
+        clock_gates=netlist.clock_gates,
         blocks=_with_t_min(blocks, timed.block_t_min_ns) if timed else blocks,
         t_min_ns=timed.t_min_ns if timed else None,
         path=timed.path if timed else None,

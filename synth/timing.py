@@ -110,7 +110,7 @@ def analyse(netlist: Netlist, library: Library, period_ns: float, activity: floa
     if "slack" not in parts:
         raise SynthError(f"{netlist.top}: no path between registers or ports, so there is no clock to report")
     t_min = period_ns - float(parts["slack"])
-    names = Names(netlist.contents, netlist.top, netlist.flop_cells, netlist.block_paths)
+    names = Names(netlist.contents, netlist.top, netlist.flop_cells, netlist.gate_cell, netlist.block_paths)
     return Timing(
         period_ns=period_ns,
         t_min_ns=t_min,

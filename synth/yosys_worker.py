@@ -4,11 +4,12 @@ Yosys is loaded as a library, ends the whole process on an error and writes its 
 that is harmless: the log goes to NAME.log, the name of each pass goes to standard output as it starts (progress for the
 caller), an error is a non-zero exit with Yosys' own line on standard error.
 
-A job is a JSON object: `kind` ("cells" or "ecp5"), `name` (prefix of every file written), `verilog`, `top`, and for
-"cells" also `options` (of the synth pass), `flatten`, `liberty`, `dont_use`, `tie_high`, `tie_low`, `constraints` and
-`script` (both for ABC).
+A job is a JSON object: `kind` ("cells", "ecp5" or "models"), `name` (prefix of every file written), and
+for "cells": `verilog`, `top`, `options` (of the synth pass), `flatten`, `liberty`, `dont_use`, `tie_high`, `tie_low`,
+`constraints` and `script` (both for ABC), `gate` (the fields of libraries.ClockGate, or null);
+for "ecp5": `verilog`, `top`; for "models": `liberty`, `cells` (whose functions are wanted).
 Results: NAME.v (netlist), NAME.netlist.json (the same for programs), NAME.stat.json (area), NAME.facts.json.
-For "ecp5": NAME.netlist.json alone.
+For "ecp5": NAME.netlist.json alone. For "models": NAME.v and NAME.netlist.json, one module for each cell.
 """
 
 import json
@@ -28,6 +29,8 @@ def main(job_path: str) -> None:
     # Imported after the redirection: Yosys takes the standard output it finds.
     from pyosys import libyosys
 
+    sys.path.append(str(Path(__file__).parent))  # last: our folder must not shadow modules
+
     design = libyosys.Design()
 
     def run(command: str) -> None:
@@ -38,8 +41,10 @@ def main(job_path: str) -> None:
     if job["kind"] == "ecp5":
         _read(job, run, design)
         run(f"synth_ecp5 -top {job['top']} -json {job['name']}.netlist.json")
+    elif job["kind"] == "models":
+        _model_cells(job, run, design)
     else:
-        facts |= _map_to_cells(job, run, design, libyosys.IdString)
+        facts |= _map_to_cells(job, run, design, libyosys)
     Path(f"{job['name']}.facts.json").write_text(json.dumps(facts, indent=1))
 
 
@@ -52,7 +57,8 @@ def _read(job: dict, run, design) -> None:
     run(f"hierarchy -check -top {job['top']}")
 
 
-def _map_to_cells(job: dict, run, design, identifier) -> dict:
+def _map_to_cells(job: dict, run, design, ys) -> dict:
+    identifier = ys.IdString
     name, liberty = job["name"], f"-liberty {job['liberty']}"
     dont_use = "".join(f" -dont_use {pattern}" for pattern in job["dont_use"])
     _read(job, run, design)
@@ -64,14 +70,20 @@ def _map_to_cells(job: dict, run, design, identifier) -> dict:
     tree = tree if job["flatten"] else _tree(design)  # an unused submodule may be gone
     top = design.module(identifier(f"\\{job['top']}"))
     clocks, latches = sorted(_clocks(top, design, identifier, {})), _count_latches(design)
+    gate = job["gate"]
+    if gate:
+        from gating import gate_clocks
+
+        gate_clocks(gate, run, design, ys)
     run(f"dfflibmap {liberty}{dont_use}")
-    flops = sorted({t for t in _cell_types(design) if not t.startswith("$") and t not in tree})
+    others = {*tree, gate and gate["cell"]}
+    flops = sorted({t for t in _cell_types(design) if not t.startswith("$") and t not in others})
     run(f"abc {liberty} -constr {job['constraints']} -script {job['script']}{dont_use}")
     run("setundef -zero")
     if job["tie_high"]:
         run("hilomap -singleton -hicell {} {} -locell {} {}".format(*job["tie_high"], *job["tie_low"]))
     run(f"write_json {name}.netlist.json")
-    _name_cells(json.loads(Path(f"{name}.netlist.json").read_text()), design, flops, identifier)
+    _name_cells(json.loads(Path(f"{name}.netlist.json").read_text()), design, flops, gate, identifier)
     _split(run, design)
     run(f"tee -q -o {name}.stat.json stat -json {liberty}")
     if not job["flatten"]:  # counted by block; timed as one flat netlist, whose names still tell the block
@@ -80,7 +92,18 @@ def _map_to_cells(job: dict, run, design, identifier) -> dict:
     run(f"write_verilog -noattr -noexpr -nohex -nodec {name}.v")
     run(f"write_json {name}.netlist.json")
     unmapped = sorted({t for t in _cell_types(design) if t.startswith("$") and t not in tree})
-    return {"tree": tree, "clocks": clocks, "latches": latches, "flops": flops, "unmapped": unmapped}
+    facts = {"tree": tree, "clocks": clocks, "latches": latches, "flops": flops, "unmapped": unmapped}
+    return facts | {"gate": gate["cell"] if gate else ""}
+
+
+def _model_cells(job: dict, run, design) -> None:
+    """What the wanted cells do, from the functions in the Liberty file."""
+    run(f"read_liberty -ignore_miss_func -ignore_miss_dir {job['liberty']}")
+    for name in [_plain(name.str()) for name in design.modules_]:
+        if name not in job["cells"]:
+            run(f"delete {name}")
+    run(f"write_verilog -noattr {job['name']}.v")
+    run(f"write_json {job['name']}.netlist.json")
 
 
 def _split(run, design) -> None:
@@ -139,26 +162,39 @@ def _clocks(module, design, identifier, known: dict[str, set[str]]) -> set[str]:
     return known[name]
 
 
-def _name_cells(netlist: dict, design, flops: list[str], identifier) -> None:
+def _name_cells(netlist: dict, design, flops: list[str], gate: dict | None, identifier) -> None:
     """Give every cell a name that the Verilog, the JSON and the timing report share.
 
-    A flip-flop is named after the register it holds: `lookup.row` bit 3 becomes `lookup.row_reg[3]`. Gates have lost
-    their origin in the mapper and are numbered.
+    A flip-flop is named after the register it holds: `lookup.row` bit 3 becomes `lookup.row_reg[3]`. A clock gating
+    cell is named after the first register it clocks: `lookup.row_gate[0]`. Other cells have lost their origin in the
+    mapper and are numbered.
     """
     for module_name, module in netlist["modules"].items():
-        aliases = _aliases(module["netnames"])
+        names = _cell_names(module, flops, gate)
         taken = set(module["cells"]) | set(module["netnames"])
-        for number, (cell_name, cell) in enumerate(module["cells"].items()):
-            if not cell_name.startswith("$"):
-                continue
-            name = f"_gate{number}_"
-            if cell["type"] in flops:
-                pin = "Q" if "Q" in cell["connections"] else "QN"
-                name = "_reg".join(_register(aliases.get(cell["connections"][pin][0], [(3, name, "")])))
-            if name not in taken:
+        target = design.module(identifier(f"\\{module_name}"))
+        for number, cell_name in enumerate(module["cells"]):
+            name = names.get(cell_name, f"_gate{number}_")
+            if cell_name.startswith("$") and name not in taken:
                 taken.add(name)
-                target = design.module(identifier(f"\\{module_name}"))
                 target.rename(target.cell(identifier(cell_name)), identifier(f"\\{name}"))
+
+
+def _cell_names(module: dict, flops: list[str], gate: dict | None) -> dict[str, str]:
+    """Cell -> name, for the flip-flops whose register is known and for the cells that gate their clocks."""
+    aliases = _aliases(module["netnames"])
+    gates = {cell["connections"][gate["output"]][0]: name
+             for name, cell in module["cells"].items() if gate and cell["type"] == gate["cell"]}
+    names = {}
+    for cell_name, cell in module["cells"].items():
+        nets = {net for pin in cell["connections"].values() for net in pin}
+        known = aliases.get(cell["connections"].get("Q", cell["connections"].get("QN", [None]))[0])
+        if cell["type"] in flops and known:
+            name, index = _register(known)
+            names[cell_name] = f"{name}_reg{index}"
+            for net in nets & gates.keys():
+                names.setdefault(gates[net], f"{name}_gate{index}")
+    return names
 
 
 def _register(names: list[tuple[int, str, str]]) -> tuple[str, str]:
