@@ -15,10 +15,10 @@ from functools import cache
 from importlib import metadata
 from pathlib import Path
 
+from . import libraries
 from .errors import SynthError
 from .explore_workers import ClusterWorkers, LocalWorkers, attempt
 from .files import write_atomically
-from .libraries import library
 from .synthesis import synthesize
 
 SCHEMA = 1  # of the files in a Store
@@ -161,15 +161,15 @@ def tool_versions() -> dict[str, str | None]:
     return {"pyosys": pyosys, "OpenSTA": opensta, "flow": flow}
 
 
-def synthesis_job(name: str, verilog: str, top: str, *, library_name: str, **how) -> Job:
+def synthesis_job(name: str, verilog: str, top: str, *, library: str, **how) -> Job:
     """The job of synthesizing the module `top` of the text `verilog`; its result is `SynthesisReport.to_json()`.
 
     how: further arguments of :func:`synth.synthesize`, plain data, `period_ns` and `activity` for instance. Keyed by
     the Verilog, these, the cells and :func:`tool_versions`; a machine that runs it must have the same versions.
     """
     versions = tool_versions()
-    how = {"library": library_name, **how}
-    cells = library(library_name).used_sha256
+    how = {"library": library, **how}
+    cells = libraries.library(library).used_sha256
     digest = hashlib.sha256(verilog.encode()).hexdigest()
     key = hash_of({"verilog": digest, "top": top, "how": how, "cells": cells, "versions": versions})
     return Job(name, key, _synthesize, (verilog, top, how, versions))

@@ -9,13 +9,13 @@ from synth import SynthError
 
 from ..simulation.bench import StreamError
 from ..simulation.verilator import ToolError
-from . import bench, demo, footprint, hardware, models, profile, simulate, table, tensors
+from . import bench, demo, explore, footprint, hardware, models, profile, simulate, table, tensors
 from .support import CONTEXT, warn
 
 COMMANDS = (
     table.table_command, *tensors.COMMANDS, models.tensors_command, profile.profile_command,
     footprint.footprint_command, hardware.verilog_command,
-    simulate.simulate_command, hardware.synth_command, bench.bench, demo.demo,
+    simulate.simulate_command, hardware.synth_command, explore.explore_command, bench.bench, demo.demo,
 )
 
 
@@ -38,6 +38,7 @@ def cli(context):
     apack verilog -o rtl                      encoder and decoder as Verilog
     apack simulate weights.npy                the same bytes from the Verilog?
     apack synth                               what does it cost in silicon?
+    apack explore                             and what would others cost?
     apack demo                                all of it, on a real network
 
     `apack COMMAND --help` explains a command. Exit codes: 0 fine, 1 the hardware differs from the golden model, 2 bad
