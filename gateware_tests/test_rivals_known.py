@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from golden.config import CodecConfig
-from golden.rivals import RIVALS, integers, paper
+from golden.rivals import RIVALS, integers, paper, readings, run_length
 from golden.rivals.huffman import code_lengths
 from golden.rivals.streams import Reader
 from golden.search import histogram, search_table
@@ -50,6 +50,9 @@ RAMP = codes(*range(1, 9))
         # steps of 2, then of 1: plane 1 from 0 to 0011111, written as it is; plane 0 to 1100000: two neighbours
         # differ in all places from plane 1: all ones
         ("ebpc", codes(10, 12, 14, 16, 18, 20, 21, 22), 8, 9 + 8 + 8 + (3 + 3) + 8 + 5),
+        # the places of two ones and of one go up to the last
+        ("ebpc", codes(*[10] * 6, 11, 12), 8, 9 + 8 + 8 + (3 + 3) + (5 + 3)),
+        ("ebpc", codes(10, 14, 18, 22, 26, 30, 34, 39), 8, 9 + 8 + 8 + (3 + 3) + 5 + 5 + (5 + 3)),
         # zeros: runs of 16, 4; a block with one value and seven fillers: steps -5, 0 ..: planes 8..3 0000001, 2 is 0
         # (-5 = 111111011), 1..0 0000001 again: single one, run of 5, plane itself 0, single one, one zero
         ("ebpc", codes(*[0] * 20, 5), 8, 9 + 2 * 5 + 1 + 8 + 8 + 6 + 5 + 8 + 2),
@@ -63,6 +66,14 @@ def test_published_runs_of_four_bits_are_among_those_tried():
     """EIE's field of 4 bits: with zeros in runs of 15 before each value nothing is shorter."""
     tensor = codes(*([0] * 15 + [9]) * 10)
     assert RIVALS["rlez"].scheme.bits(tensor, 8) == 3 + 8 + 10 * (4 + 8)
+
+
+def test_runs_do_not_end_where_pieces_do(monkeypatch):
+    lengths = [1, 70, 2, 64, 1, 1, 200, 63]
+    tensor = np.repeat(codes(*range(len(lengths))), lengths)
+    for piece in (16, 64, 1000):
+        monkeypatch.setattr(readings, "PIECE", piece)
+        assert np.concatenate(list(run_length._runs(tensor))).tolist() == lengths
 
 
 def test_huffman_is_optimal():

@@ -4,7 +4,7 @@ Library: the codec in Arm's compiler Vela (``ethos-u-vela``), whose streams are 
 multiples of 16 bytes.
 
 Values handed to it are -255..255, so codes are read with a zero and with or without sign, as suits them best (tried
-on the first 65,536 values; W + 1 bits say which). Codes of more than 8 bits are two tensors, low bytes and high bits.
+on the first 8,192 values; W + 1 bits say which). Codes of more than 8 bits are two tensors, low bytes and high bits.
 """
 
 import numpy as np
@@ -14,7 +14,7 @@ from . import readings
 from .readings import Reading, pieces, planes
 from .streams import Reader, field, join, joined_bits, split
 
-TRIED = 1 << 16
+TRIED = 1 << 13
 
 
 class Mlw:

@@ -6,8 +6,8 @@ for Data Compression", Communications of the ACM 30(6), 1987, with LO and HI of 
 
 The table has 16 rows (``2**W`` where that is less) of v_min (W bits), OL (0..W) and a count of 10 bits. Counts are
 the rows' shares of 1024, at least 1 where a row has values; a row with nearly all of them leaves one to another, so
-that every count fits its field. The symbols are cut into as many sub-streams as the paper has engines, 64, but of 256
-to 4,096 values, so that all can be counted in lock-step; each ends with 2 bits. Offsets are ``code - v_min`` in OL
+that every count fits its field. Offsets are ``code - v_min`` in OL bits. The symbols are cut into as many sub-streams
+as the paper has engines, 64, but of 256 to 1,024 values, so that all can be counted in lock-step; each ends with 2
 bits.
 """
 
@@ -23,8 +23,12 @@ from .streams import Reader, field
 ROWS, COUNT_BITS, REGISTER_BITS = 16, 10, 16
 TOTAL, TOP, HALF = 1 << COUNT_BITS, (1 << REGISTER_BITS) - 1, 1 << REGISTER_BITS - 1
 END_BITS = 2
-ENGINES, SHORTEST, LONGEST = 64, 256, 4096
+ENGINES, SHORTEST, LONGEST = 64, 256, 1024
 LANES = 1024  # sub-streams counted at once
+
+# How many leading bits LO and HI have in common, by LO ^ HI; how many ones 15 bits begin with.
+SAME_BITS = (REGISTER_BITS - bit_length(np.arange(TOP + 1))).astype(np.int32)
+LEADING_ONES = (REGISTER_BITS - 1 - bit_length(~np.arange(HALF) & TOP >> 1)).astype(np.int32)
 
 
 @dataclass(frozen=True)
@@ -127,25 +131,31 @@ def symbol_bits(table: Table, codes: np.ndarray) -> int:
 
 
 def _doublings(bounds: np.ndarray, rows: np.ndarray, size: int) -> int:
-    """Doublings of the intervals of all sub-streams, ``size`` rows each, one step of all at a time."""
+    """Doublings of the intervals of all sub-streams, ``size`` rows each, one step of all at a time.
+
+    The interval is ``low`` and its ``span``, so HI is ``low + span - 1`` and its complement ``-(low + span)``: few and
+    cheap operations, as it is their number that takes the time.
+    """
     lanes = -(-len(rows) // size)
-    padded = np.full((lanes, size), len(bounds), np.uint8)  # past the end: a row that owns all, a step of nothing
+    padded = np.full((lanes, size), len(bounds) - 1, np.uint8)  # past the end: a row that owns all, changes nothing
     padded.reshape(-1)[: len(rows)] = rows
     steps = np.ascontiguousarray(padded.T)
-    below, above = (np.concatenate((ends, [whole, whole])).astype(np.int32)
-                    for ends, whole in ((bounds[:-1], 0), (bounds[1:], TOTAL)))
-    length = bit_length(np.arange(TOP + 1)).astype(np.int32)
-    low, high, total = np.zeros(lanes, np.int32), np.full(lanes, TOP, np.int32), 0
-    for row in steps:
-        size_now = high - low + 1
-        high = low + (size_now * above[row] >> COUNT_BITS) - 1
-        low = low + (size_now * below[row] >> COUNT_BITS)
-        same = REGISTER_BITS - length[low ^ high]
-        low, high = low << same & TOP, (high + 1 << same) - 1 & TOP
-        near = REGISTER_BITS - 1 - length[~(low & ~high) & TOP >> 1]  # underflow: 01.. and 10.. below the top bit
-        low, high = low << near & TOP >> 1, (high + 1 << near) - 1 & TOP | HALF
-        total += int(same.sum()) + int(near.sum())
-    return total
+    below = np.append(bounds[:-1], 0).astype(np.int32)[steps]
+    above = np.append(bounds[1:], TOTAL).astype(np.int32)[steps]
+    low, span, total = np.zeros(lanes, np.int32), np.full(lanes, TOP + 1, np.int32), np.zeros(lanes, np.int64)
+    for start, end in zip(below, above, strict=True):
+        start = span * start >> COUNT_BITS
+        low += start
+        span = (span * end >> COUNT_BITS) - start
+        same = SAME_BITS.take(low ^ low + span - 1)
+        low = low << same & TOP
+        span <<= same
+        near = LEADING_ONES.take(low & -(low + span) & TOP >> 1)  # LO is 01.. and HI 10..: doubled about the middle
+        low = (low - HALF << near) + HALF
+        span <<= near
+        total += same
+        total += near
+    return int(total.sum())
 
 
 def _encode(bounds: list[int], rows: list[int]) -> str:
