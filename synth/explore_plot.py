@@ -21,8 +21,8 @@ _PLACES = [
     (dx * far, dy * far, ha, va)
     for far in (1, 1.8, 3, 4.5)
     for dx, dy, ha, va in (
-        (7, 5, "left", "bottom"), (7, -5, "left", "top"), (-7, 5, "right", "bottom"), (-7, -5, "right", "top"),
-        (0, 9, "center", "bottom"), (0, -9, "center", "top"),
+        (8, 5, "left", "bottom"), (8, -5, "left", "top"), (-8, 5, "right", "bottom"), (-8, -5, "right", "top"),
+        (0, 11, "center", "bottom"), (0, -11, "center", "top"),
     )
 ]
 
@@ -98,24 +98,29 @@ def _panel(axes, name: str, rows, x: Axis, y: Axis, series) -> None:
 def _label(axes, rows, x: Axis, y: Axis) -> None:
     """Name presets and the front, presets first, each where it covers least; one that finds no place stays away."""
     from matplotlib.text import Text
+    from matplotlib.transforms import Bbox
 
     best, frame = front(rows, x, y), axes.bbox
     named = {i: row["preset"] for i, row in enumerate(rows) if row["preset"]}
-    named = {i: f"{name}: {rows[i]['label']}" for i, name in named.items()}
     names = named | {i: rows[i]["label"] for i in best if i not in named}
     renderer = axes.figure.canvas.get_renderer()
     spots = axes.transData.transform([(row[x.column], row[y.column]) for row in rows])
+    points = axes.figure.dpi / 72  # pixels of one
+    rings = [Bbox.from_extents(*(spots[i] - 8 * points), *(spots[i] + 8 * points)) for i in named]
     taken = [axes.get_legend().get_window_extent(renderer).padded(2)]
     for i, text in names.items():
         for dx, dy, ha, va in _PLACES:
-            line = {"arrowstyle": "-", "color": "0.4", "lw": 0.7, "shrinkB": 4} if abs(dx) + abs(dy) > 13 else None
+            line = {"arrowstyle": "-", "color": "0.4", "lw": 0.7, "shrinkB": 4} if abs(dx) + abs(dy) > 14 else None
             note = axes.annotate(
                 text, (rows[i][x.column], rows[i][y.column]), xytext=(dx, dy), textcoords="offset points", ha=ha, va=va,
                 fontsize=10, weight="bold" if i in named else "normal", zorder=6, parse_math=False, arrowprops=line,
+                bbox={"boxstyle": "square,pad=0", "fc": "white", "ec": "none", "alpha": 0.6},
             )
+            note.update_positions(renderer)
             box = Text.get_window_extent(note, renderer)  # of the words, without the line to the point
             inside = box.x0 >= frame.x0 and box.x1 <= frame.x1 and box.y0 >= frame.y0 and box.y1 <= frame.y1
-            if inside and not any(box.overlaps(other) for other in taken) and not box.count_contains(spots):
+            free = not any(box.overlaps(other) for other in taken + rings)
+            if inside and free and not box.padded(3 * points).count_contains(spots):
                 taken.append(box)
                 break
             note.remove()
