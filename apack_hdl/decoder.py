@@ -1,97 +1,276 @@
-"""The decoder: two streams in, values out."""
+"""The decoder: two streams in, values out; of S pairs of streams in turn."""
 
-from amaranth import Module
+from itertools import zip_longest
+
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
+from amaranth.utils import bits_for
 
-from golden.config import CodecConfig
+from golden.config import CodecConfig, check_int
 
-from .layouts import block_layout, report_layout, row_load_layout, value_layout, word_layout
-from .offsets import OffsetUnpacker
-from .range_decoder import RangeDecoder
+from .arithmetic import select
+from .layouts import DIGIT, block_layout, check_banks, report_layout, row_load_layout, value_layout, word_layout
+from .reader import Reader, can_read, has_ended, reader_layout, verdict
+from .ring import Ring, Unit
+from .search import SEARCHES
 from .table import RowTable
-from .words import DigitSplitter, check_word
+from .words import check_word
+
+MOST_STREAMS = 8  # by then the longest stage is a single multiplier: more would only add state
+
+# What a stream does in a turn. Waiting: IDLE for an order, WAIT for the first digits, STARVE for bits or for room at
+# `values`, CLOSE for the streams' ends and for room at `report`. Otherwise: BEGIN a block, START the code, GO on by
+# one value, decode the LAST one.
+IDLE, BEGIN, WAIT, START, STARVE, CLOSE, GO, LAST = range(8)
 
 
 class Decoder(wiring.Component):
-    """Decodes blocks from their symbol and offset streams, one value per cycle.
+    """Decodes blocks from their symbol and offset streams, one value per cycle in all.
 
     Each order in ``blocks`` gives exactly the number of values it asks for, whatever the streams hold: past the
     end of a stream there are zeros, and what is left over is read and dropped up to ``last``. How it went is
-    told in one ``report`` per block, which must be taken before the next block begins.
+    told in one ``report`` per block, which must be taken before the next block ends.
 
-    A block costs 6 cycles more than it has values, when its streams are waiting and its report is taken at once.
+    **Turns.** Each of the S streams (numbered by port) has a turn every S cycles, in which it gives one value, if all
+    it needs is there and its port has room. No stream waits for another. A block takes 2 turns more than it has
+    values, when its words are waiting and values and report are taken at once.
 
-    Both streams must be offered independently of each other: no value leaves before two digits of both, or the end
-    of a shorter one, have been taken, and one stream is read no further ahead of the other than registers reach.
-    A source that delivers one stream's block whole before it starts on the other's needs a buffer for it.
+    The symbol and offset words of a stream must be offered independently of each other: no value leaves before two
+    digits of both, or the end of a shorter one, have been offered, and one is read no further ahead of the other than
+    registers reach. A source that delivers one stream's block whole before it starts on the other's needs a buffer.
 
     ``values`` and ``report`` come from registers. ``symbols.ready`` and ``offsets.ready`` depend combinationally on
-    ``values.ready`` and on their own ``valid`` and payload, ``blocks.ready`` on ``load.valid``.
+    their own payload, and on ``valid`` of both; with ``streams`` = 1 on ``values.ready``, too. ``blocks.ready`` depends
+    on what ``load`` and ``blocks`` offer and on ``report.ready``.
 
     Parameters
     ----------
     config : the codec's parameters. ``config.block`` bounds the block length.
     word : bits of an input word, 16, 32 or 64.
+    streams : S, 1..8. With more than one, all ports but ``load`` are arrays.
+    search : how the row is found, a key of :data:`apack_hdl.search.SEARCHES`; the values are the same.
+    banks : 1, or 2 tables, of which each block's order chooses one.
 
     Members
     -------
-    load : stream of N rows (:func:`apack_hdl.table.load_rows`), in. Taken between blocks only, and before the
-        next block begins; no block begins before a first table is loaded, after reset too.
-    blocks : stream of orders, in: values in the block, less one.
+    load : stream of N rows (:func:`apack_hdl.table.load_rows`), in. Waits until no block under way uses the table (the
+        ``bank``); no block begins with a table while it is offered or loaded, or before it has been.
+    blocks : stream of orders, in: values in the block, less one (and its ``bank``).
     symbols, offsets : streams of words, in, with ``last`` at the end of every block.
     values : stream of values, out.
     report : stream of reports, out, one per block.
+
+    Raises TypeError for an argument of the wrong kind, ValueError for one out of range.
     """
 
-    # Cycles that a block takes besides one per value, its streams waiting and its report taken at once.
-    BLOCK_CYCLES = 6
+    # Turns that a block takes besides one per value, its streams waiting and values and report taken at once.
+    BLOCK_CYCLES = 2
 
-    def __init__(self, config: CodecConfig, *, word: int = 32):
-        self.config, self.word = config, check_word(word)
+    def __init__(
+        self, config: CodecConfig, *, word: int = 32, streams: int = 1, search: str = "flash", banks: int = 1
+    ):
+        self.config, self.word, self.banks = config, check_word(word), check_banks(banks)
+        self.streams = check_int("streams", streams, 1, MOST_STREAMS)
+        self.search = check_search(search)
         words = stream.Signature(word_layout(word))
-        super().__init__(
-            {
-                "load": In(stream.Signature(row_load_layout(config))),
-                "blocks": In(stream.Signature(block_layout(config))),
-                "symbols": In(words),
-                "offsets": In(words),
-                "values": Out(stream.Signature(value_layout(config))),
-                "report": Out(stream.Signature(report_layout())),
-            }
-        )
+        ports = {
+            "blocks": In(stream.Signature(block_layout(config, banks=banks))),
+            "symbols": In(words),
+            "offsets": In(words),
+            "values": Out(stream.Signature(value_layout(config))),
+            "report": Out(stream.Signature(report_layout())),
+        }
+        if self.streams > 1:
+            ports = {name: port.array(self.streams) for name, port in ports.items()}
+        super().__init__({"load": In(stream.Signature(row_load_layout(config, banks=banks)))} | ports)
+
+    def each(self, name: str) -> list:
+        """The ports ``name``, one per stream."""
+        port = getattr(self, name)
+        return [port] if self.streams == 1 else list(port)
 
     def elaborate(self, platform):
         m = Module()
-        cfg = self.config
-        m.submodules.table = table = RowTable(cfg)
-        m.submodules.symbol_digits = symbol_digits = DigitSplitter(self.word)
-        m.submodules.range_decoder = range_decoder = RangeDecoder(cfg)
-        m.submodules.offset_digits = offset_digits = DigitSplitter(self.word)
-        m.submodules.offset_unpacker = offset_unpacker = OffsetUnpacker(cfg)
+        cfg, S = self.config, self.streams
+        m.submodules.table = self.table = RowTable(cfg, banks=self.banks)
+        connect(m, flipped(self.load), self.table.load)
+        # The code has one bit more than were shifted out, and the decoder has read R bits ahead of those; a stream
+        # of the right length, padded to a byte, thus ends R-1 .. R-8 bits before the position. An offset stream ends
+        # at the position, or up to 7 padding bits behind it.
+        R = cfg.range_bits
+        self.readers = {"symbols": Reader(self.word, S, (R - 8, R - 1)), "offsets": Reader(self.word, S, (-7, 0))}
+        for name, reader in self.readers.items():
+            m.submodules[f"{name}_reader"] = reader
+            for outer, inner in zip(self.each(name), reader.words, strict=True):
+                connect(m, flipped(outer), inner)
 
-        connect(m, flipped(self.load), table.load)
-        m.d.comb += [
-            table.busy.eq(range_decoder.busy),
-            range_decoder.hold.eq(table.loading),
-            range_decoder.rows.eq(table.rows),
-            offset_unpacker.rows.eq(table.rows),
+        state = {"op": 3, "t_low": cfg.mult_bits - 1, "dif": R, "left": bits_for(cfg.block - 1)}
+        state |= {name: reader_layout(self.word, reader.slack) for name, reader in self.readers.items()}
+        if self.banks == 2:
+            state["bank"] = 1
+        self.ring = ring = Ring(m, S, state, reset={"op"})
+        self._decide(m, ring)
+        search = SEARCHES[self.search](cfg, m, ring, self._rows)
+        narrowing = [*search.narrow(), Unit(600, lambda: self._refill(m, ring))]
+        narrowing[-2] = both(narrowing[-2], Unit(700, lambda: self._read_symbols(m, ring)))
+        beside = [
+            Unit(300, lambda: self._fields(m, ring)),
+            Unit(900, lambda: self._read_offsets(m, ring)),
+            Unit(600, lambda: self._give_value(m, ring)),
         ]
-        connect(m, flipped(self.blocks), range_decoder.blocks)
-        connect(m, flipped(self.symbols), symbol_digits.i)
-        connect(m, symbol_digits.o, range_decoder.digits)
-        connect(m, range_decoder.symbols, offset_unpacker.symbols)
-        connect(m, flipped(self.offsets), offset_digits.i)
-        connect(m, offset_digits.o, offset_unpacker.digits)
-        connect(m, offset_unpacker.values, flipped(self.values))
-
-        m.d.comb += [
-            self.report.valid.eq(range_decoder.done & offset_unpacker.done),
-            self.report.p.symbols_short.eq(range_decoder.short),
-            self.report.p.symbols_long.eq(range_decoder.long),
-            self.report.p.offsets_short.eq(offset_unpacker.short),
-            self.report.p.offsets_long.eq(offset_unpacker.long),
-        ]
-        with m.If(self.report.valid & self.report.ready):
-            m.d.comb += [range_decoder.release.eq(1), offset_unpacker.release.eq(1)]
+        ring.run([*search.find(), *(both(*units) for units in zip_longest(narrowing, beside))])
         return m
+
+    def _rows(self):
+        """The table that the stream at this stage works with."""
+        if self.banks == 1:
+            return self.table.rows
+        rows = Signal(self.table.rows.shape().elem_shape, name=f"rows_{self.ring.stage}")
+        self.ring.m.d.comb += rows.eq(Mux(self.ring["bank"], self.table.rows[1], self.table.rows[0]))
+        return rows
+
+    def _decide(self, m: Module, ring: Ring):
+        """What the stream at the first stage does in this turn, from what is settled and what the ports offer."""
+        op, left = ring["op"], ring["left"]
+        blocks, values, reports = self.each("blocks"), self.each("values"), self.each("report")
+        readable, ended, offered = {}, {}, {}
+        for name in self.readers:
+            offered = ring.pick([port.valid for port in self.each(name)], f"{name}_offered")
+            readable[name] = can_read(ring[name], offered)
+            ended[name] = has_ended(ring[name])
+        idle, beginning, decoding, closing = Signal(), Signal(), Signal(), Signal()
+        finish, accept, start, go = Signal(), Signal(), Signal(), Signal()
+        last = Signal()
+        ordered = ring.pick([port.valid for port in blocks], "ordered")
+        values_free = ring.pick([~port.valid | port.ready for port in values], "values_free")
+        report_free = ring.pick([~port.valid | port.ready for port in reports], "report_free")
+        order = ring.pick([port.p.as_value() for port in blocks], "order")
+        count = order[: len(left)]
+        loading = self.table.loading
+        if self.banks == 2:
+            loading = Mux(order[-1], loading[1], loading[0])
+        m.d.comb += [
+            idle.eq(op == IDLE),
+            beginning.eq((op == BEGIN) | (op == WAIT)),
+            decoding.eq((op == START) | (op == STARVE) | (op == GO)),
+            closing.eq((op == LAST) | (op == CLOSE)),
+            finish.eq(closing & ended["symbols"] & ended["offsets"] & report_free),
+            accept.eq((idle | finish) & ordered & ~loading),
+            start.eq(beginning & readable["symbols"]),
+            go.eq(decoding & readable["symbols"] & readable["offsets"] & values_free),
+            last.eq(left == 0),
+        ]
+        what = Signal(3)
+        with m.If(accept):
+            m.d.comb += what.eq(BEGIN)
+        with m.Elif(idle | finish):
+            m.d.comb += what.eq(IDLE)
+        with m.Elif(closing):
+            m.d.comb += what.eq(CLOSE)
+        with m.Elif(beginning):
+            m.d.comb += what.eq(Mux(start, START, WAIT))
+        with m.Else():
+            m.d.comb += what.eq(Mux(go, Mux(last, LAST, GO), STARVE))
+        self._report(m, ring, accept, finish, order)
+        ring["op"], ring["go"], ring["begin_block"], ring["start"] = what, go, accept, start
+        ring["left"] = Mux(accept, count, left - go)[: len(left)]
+        if self.banks == 2:
+            ring["bank"] = Mux(accept, order[-1], ring["bank"])
+
+    def _report(self, m: Module, ring: Ring, accept, finish, order):
+        """Blocks that are taken, blocks that are over."""
+        report = Signal(report_layout(), name="verdict")
+        for name, reader in self.readers.items():
+            short, long = verdict(m, ring[name], reader.slack, name)
+            m.d.comb += [report[f"{name}_short"].eq(short), report[f"{name}_long"].eq(long)]
+        busy = Signal(self.banks * self.streams)  # blocks under way, per bank and stream
+        bank_in, bank_out = (order[-1], ring["bank"]) if self.banks == 2 else (0, 0)
+        for j, turn in enumerate(ring.here):
+            port = self.each("report")[j]
+            m.d.comb += self.each("blocks")[j].ready.eq(turn & accept)
+            with m.If(port.ready):
+                m.d.sync += port.valid.eq(0)
+            with m.If(turn & finish):
+                m.d.sync += [port.valid.eq(1), port.p.eq(report)]
+            for bank in range(self.banks):
+                bit = busy[bank * self.streams + j]
+                with m.If(turn & accept & (bank_in == bank)):
+                    m.d.sync += bit.eq(1)
+                with m.Elif(turn & finish & (bank_out == bank)):
+                    m.d.sync += bit.eq(0)
+        for bank in range(self.banks):
+            m.d.comb += self.table.busy[bank].eq(busy.word_select(bank, self.streams).any())
+
+    def _fields(self, m: Module, ring: Ring):
+        rows, chosen = self._rows(), ring["chosen"]
+        ring["v_min"] = select(m, chosen, [row.v_min for row in rows], "found_v_min")
+        ring["ol"] = select(m, chosen, [row.ol for row in rows], "found_ol")  # 0 if none is chosen
+
+    def _read(self, m: Module, ring: Ring, name: str, take: Value):
+        """Let a reader do its part of the turn."""
+        reader, op = self.readers[name], ring["op"]
+        m.d.comb += [
+            reader.here.eq(ring.here),
+            reader.state.eq(ring[name]),
+            reader.fresh.eq(op == BEGIN),
+            reader.fetch.eq(op != IDLE),
+            reader.close.eq(op == CLOSE),
+            reader.take.eq(take),
+        ]
+        return reader
+
+    def _read_offsets(self, m: Module, ring: Ring):
+        reader = self._read(m, ring, "offsets", ring["ol"])
+        ring["offset_bits"] = reader.bits[DIGIT - self.config.width :]
+        ring["offsets"] = reader.after
+
+    def _give_value(self, m: Module, ring: Ring):
+        offset = ring["offset_bits"] >> (self.config.width - ring["ol"])[: len(ring["ol"])]
+        value = Signal(self.config.width)
+        m.d.comb += value.eq(ring["v_min"] + offset)
+        for turn, port in zip(ring.here, self.each("values"), strict=True):
+            with m.If(port.ready):
+                m.d.sync += port.valid.eq(0)
+            with m.If(turn & ring["go"]):
+                m.d.sync += [port.valid.eq(1), port.p.data.eq(value), port.p.last.eq(ring["op"] == LAST)]
+
+    def _read_symbols(self, m: Module, ring: Ring):
+        """The bits that may follow, before it is known how many do."""
+
+    def _refill(self, m: Module, ring: Ring):
+        """The next ``t`` and ``dif``: normalize, and fill up with as many bits as have left."""
+        cfg, R, P = self.config, self.config.range_bits, self.config.prob_bits
+        product, zeros = ring["product"], ring["zeros"]
+        high = product[R]  # one bit less to normalize by than the zeros
+        take = Signal(range(R + 1), name="symbol_bits")
+        m.d.comb += take.eq(Mux(ring["start"], R, zeros - high))
+        reader = self._read(m, ring, "symbols", take)
+        moved = Signal(R + 1, name="moved")
+        m.d.comb += moved.eq((Cat(reader.bits[-P:], ring["rest"]) << zeros)[P:])
+        t = Mux(high, product[P + 1 :], product[P:R])
+        dif = Mux(high, moved[1:], moved[:R])
+        ring["t_low"] = Mux(ring["start"], -1, t)[: cfg.mult_bits - 1]
+        ring["dif"] = Mux(ring["start"], reader.window[-R:], dif)
+        ring["symbols"] = reader.after
+
+
+def both(first: Unit | None, second: Unit | None) -> Unit:
+    """Two units beside each other; the second may need what the first leaves, at the end of its own work."""
+    units = [unit for unit in (first, second) if unit]
+
+    def work():
+        for unit in units:
+            unit.work()
+
+    return Unit(max(unit.delay for unit in units), work)
+
+
+def check_search(search: str) -> str:
+    """Return ``search`` if there is such a search. Raises TypeError for another kind, ValueError for another name."""
+    problem = f"search must be one of {', '.join(SEARCHES)}, not {search!r}"
+    if not isinstance(search, str):
+        raise TypeError(problem)
+    if search not in SEARCHES:
+        raise ValueError(problem)
+    return search

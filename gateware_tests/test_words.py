@@ -6,13 +6,13 @@ import warnings
 
 import pytest
 from amaranth.hdl import UnusedElaboratable
-from drivers import Bench, simulate
-from models import bytes_of, count_words, digits, words
+from drivers import Bench
+from models import bytes_of, count_words, digits
 
 from apack_hdl.decoder import Decoder
 from apack_hdl.encoder import Encoder
 from apack_hdl.layouts import WORD_BITS
-from apack_hdl.words import DigitJoiner, DigitSplitter
+from apack_hdl.words import DigitJoiner
 from golden.config import CodecConfig
 
 
@@ -36,58 +36,12 @@ def test_joiner(word, busy):
 
 
 @pytest.mark.parametrize("word", WORD_BITS)
-@pytest.mark.parametrize("busy", [1.0, 0.5, {"i": 0.2}, {"o": 0.2}])
-def test_splitter(word, busy):
-    """Only the bytes that count come through, whatever a memory holds behind them."""
-    rng = random.Random(f"{word} {busy}")
-    streams = [data for data, _ in random_streams(rng)]
-    inputs = sum((words(data, word, junk=rng) for data in streams), [])
-    want = sum((digits(data) for data in streams), [])
-    run = Bench(DigitSplitter(word)).run({"i": inputs}, {"o": len(want)}, seed=word, busy=busy)
-    assert run.out["o"] == want
-
-
-@pytest.mark.parametrize("word", WORD_BITS)
-def test_splitter_ends_with_the_word(word):
-    """More bytes than a word has, in a stream's last word: it ends with the word, and the next stream is whole."""
-    broken = words(bytes(range(1, word // 8 + 1)), word)
-    broken[-1]["bytes"] = word // 8 + 1  # the field has room for it
-    run = Bench(DigitSplitter(word)).run({"i": broken + words(b"next", word)}, {"o": word // 16 + 2}, seed=word)
-    assert [digit["last"] for digit in run.out["o"]] == [0] * (word // 16 - 1) + [1, 0, 1]
-    assert run.out["o"][-2:] == digits(b"next")
-
-
-@pytest.mark.parametrize("word", WORD_BITS)
-def test_splitter_is_not_ready_without_an_offer(word):
-    """Whatever the payload is while nothing is offered: unknown in many a test bench, so `ready` must not follow it."""
-    dut = DigitSplitter(word)
-    rng = random.Random(word)
-
-    async def testbench(ctx):
-        ctx.set(dut.o.ready, 1)
-        for _ in range(50):
-            ctx.set(dut.i.payload.as_value(), rng.getrandbits(len(dut.i.payload.as_value())))
-            for valid in (0, 1):
-                ctx.set(dut.i.valid, valid)
-                assert valid or not ctx.get(dut.i.ready)
-            seen_ready.add(ctx.get(dut.i.ready))
-            ctx.set(dut.i.valid, 0)
-            await ctx.tick()
-
-    seen_ready = set()
-    simulate(dut, testbench)
-    assert 1 in seen_ready, "with an offer it does become ready"
-
-
-@pytest.mark.parametrize("word", WORD_BITS)
 def test_rate(word):
-    """One digit per cycle, either way."""
+    """One digit per cycle."""
     data = bytes(range(160))
     run = Bench(DigitJoiner(word)).run({"i": digits(data) * 2}, {"o": 2 * count_words(data, word)}, seed=0)
     assert run.times["i"] == list(range(160))
     assert run.times["o"][-1] == 160
-    run = Bench(DigitSplitter(word)).run({"i": words(data, word) * 2}, {"o": 160}, seed=0)
-    assert run.times["o"] == list(range(160))
 
 
 def rejected(make, error, message):
