@@ -1,5 +1,6 @@
 """What all readers of model files share: records of tensors, one tensor loaded at a time, errors of one line."""
 
+import errno
 import importlib
 import math
 import os
@@ -112,11 +113,14 @@ def damage(path, what: str = "the file"):
     try:
         yield
     except FormatError as error:
-        text = str(error)
-        raise FormatError(text if text.startswith(f"{path}: ") else f"{path}: {text}") from None
-    except (OSError, MemoryError, MissingExtraError):
+        text = str(error).removeprefix(f"{path}: ")
+        known = what == "the file" or what in text
+        raise FormatError(f"{path}: {text}" if known else f"{path}: {what}: {text}") from None
+    except (MemoryError, MissingExtraError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that: a place before the file's beginning
+            raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise FormatError(f"{path}: {what} is damaged or not what it seems ({reason})") from error
 
@@ -159,10 +163,18 @@ def unpack(data: np.ndarray, bits: int, values: int, signed: bool) -> np.ndarray
     return out
 
 
-def check_member(info) -> None:
-    """Refuse a member of a zip archive that grows out of nothing (a ``zipfile.ZipInfo``). Raises FormatError."""
+def check_member(archive, name: str):
+    """The ZipInfo of a member of a zip archive that lies in it and does not grow out of nothing.
+
+    Raises FormatError before any memory is taken for it, KeyError if there is none.
+    """
+    info = archive.getinfo(name)
+    there = os.fstat(archive.fp.fileno()).st_size
+    if info.compress_size > there:
+        raise FormatError(f"{name!r} claims {info.compress_size:,} bytes of a file of {there:,}")
     if info.file_size > MAX_TENSOR_BYTES:
-        raise FormatError(f"{info.filename!r} has {info.file_size:,} bytes; at most {MAX_TENSOR_BYTES:,} are read")
+        raise FormatError(f"{name!r} has {info.file_size:,} bytes; at most {MAX_TENSOR_BYTES:,} are read")
     if info.file_size > BOMB_BYTES and info.file_size > BOMB_RATIO * info.compress_size:
-        raise FormatError(f"{info.filename!r} grows from {info.compress_size:,} to {info.file_size:,} bytes; "
+        raise FormatError(f"{name!r} grows from {info.compress_size:,} to {info.file_size:,} bytes; "
                           f"at most {BOMB_RATIO}-fold growth is read above {BOMB_BYTES:,} bytes")
+    return info

@@ -16,6 +16,7 @@ from ..errors import FormatError
 from .base import Record, TensorFile, check_member, damage
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+MAX_HEADER = 10_000  # bytes, numpy's own limit
 
 
 class Pack:
@@ -32,12 +33,13 @@ class Pack:
 
     def __init__(self, path: str | os.PathLike):
         self.path = path
-        with open(path, "rb") as file:  # is_zipfile would turn a missing file into "no"
-            if not zipfile.is_zipfile(file):
-                raise FormatError(f"{path}: not an .npz file")
-        with damage(path):
-            self._arrays = np.load(path, allow_pickle=False)
+        self._file = open(path, "rb")  # ours: numpy leaves its own open when the archive turns out to be broken
         try:
+            if not zipfile.is_zipfile(self._file):
+                raise FormatError(f"{path}: not an .npz file")
+            self._file.seek(0)
+            with damage(path):
+                self._arrays = np.load(self._file, allow_pickle=False)
             description = self._description()
             self.records = [self._record(entry) for entry in description["tensors"]]
             self.info = description.get("info", {})
@@ -53,7 +55,7 @@ class Pack:
 
     def close(self) -> None:
         """Close the file."""
-        self._arrays.close()
+        self._file.close()
 
     def __iter__(self) -> Iterator[tuple[Record, np.ndarray]]:
         return ((record, self.load(record)) for record in self.records)
@@ -63,13 +65,9 @@ class Pack:
         return self._array(record.key)
 
     def _array(self, key: str) -> np.ndarray:
-        try:
+        with damage(self.path, f"array {key!r}"):
             self._check_claims(key)
             array = self._arrays[key]
-        except (OSError, MemoryError):
-            raise
-        except Exception as error:  # zipfile, its decompressors and numpy have many words for damage
-            raise FormatError(f"{self.path}: array {key!r} cannot be read ({' '.join(str(error).split())})") from None
         if not isinstance(array, np.ndarray):  # numpy hands out other members of the archive as bytes
             raise FormatError(f"{self.path}: {key!r} is not an array")
         return array
@@ -77,18 +75,9 @@ class Pack:
     def _check_claims(self, key: str) -> None:
         """Refuse an array whose member or header claims more than there is, before memory is taken for it."""
         archive = self._arrays.zip
-        info = archive.getinfo(f"{key}.npy" if f"{key}.npy" in archive.namelist() else key)  # numpy drops .npy
-        check_member(info)
+        info = check_member(archive, f"{key}.npy" if f"{key}.npy" in archive.namelist() else key)  # numpy drops .npy
         with archive.open(info) as file:
-            if file.read(6) != np.lib.format.MAGIC_PREFIX:
-                return  # no array: said later
-            version = tuple(file.read(2))
-            header = HEADERS.get(version)
-            if header is None:
-                raise FormatError(f"version {version} of the .npy format; 1.0 and 2.0 are read")
-            shape, _, dtype = header(file)
-            if dtype.itemsize * math.prod(shape) + file.tell() != info.file_size:
-                raise FormatError(f"its shape {shape} of {dtype} does not agree with its {info.file_size:,} bytes")
+            check_header(file, info.file_size)
 
     def _description(self) -> dict:
         """The JSON object in ``meta``, or one that stands for it."""
@@ -114,6 +103,25 @@ class Pack:
         return Record(entry["key"], name, kind, bits, entry)
 
 
+def check_header(file, size: int) -> None:
+    """Refuse an array in numpy's format, of ``size`` bytes, whose header lies about them. What is none passes."""
+    start = file.read(8)
+    if start[:6] != np.lib.format.MAGIC_PREFIX:
+        return
+    header = HEADERS.get(tuple(start[6:]))
+    if header is None:
+        raise FormatError(f"version {start[6]}.{start[7]} of numpy's format; 1.0 and 2.0 are read")
+    length = int.from_bytes(file.read(2 if start[6] == 1 else 4), "little")
+    if length > MAX_HEADER:  # numpy would take memory for it before it looks
+        raise FormatError(f"its header claims {length:,} bytes; at most {MAX_HEADER:,} are read")
+    file.seek(8)
+    shape, _, dtype = header(file)
+    if dtype.hasobject:
+        raise FormatError("it holds Python objects, which are not read because they can run code")
+    if dtype.itemsize * math.prod(shape) + file.tell() != size:
+        raise FormatError(f"its shape {shape} of {dtype} does not agree with its {size:,} bytes")
+
+
 class ArrayFile(TensorFile):
     """A ``.npy`` file as a model of one tensor: mapped, not loaded. Raises OSError, FormatError."""
 
@@ -121,8 +129,8 @@ class ArrayFile(TensorFile):
 
     def __init__(self, path: str | os.PathLike):
         super().__init__(path)
-        open(path, "rb").close()  # a missing file in the words of the system
-        with damage(path):
+        with open(path, "rb") as file, damage(path):
+            check_header(file, os.fstat(file.fileno()).st_size)
             self._array = np.load(path, mmap_mode="r", allow_pickle=False)
         stem = os.path.splitext(os.path.basename(path))[0]
         self.records.append(Record(stem, stem, "tensor", None, {"key": stem, "shape": list(self._array.shape)}))

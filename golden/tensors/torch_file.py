@@ -132,7 +132,7 @@ class TorchModel(NamedTensors):
             found = [name for name in self._archive.namelist() if name.rpartition("/")[2] == "data.pkl"]
             if len(found) != 1:
                 raise FormatError(f"not a PyTorch file: must hold one data.pkl, not {len(found)}")
-            info = self._archive.getinfo(found[0])
+            info = check_member(self._archive, found[0])
             if info.file_size > MAX_PICKLE:
                 raise FormatError(f"data.pkl has {info.file_size:,} bytes; at most {MAX_PICKLE:,} are read")
             content = Description(self._archive.read(found[0]), found[0].removesuffix("data.pkl")).load()
@@ -166,8 +166,7 @@ class TorchModel(NamedTensors):
 
     def rows(self, name: str):
         t = self._tensors[name]
-        info = self._archive.getinfo(t.member)
-        check_member(info)
+        info = check_member(self._archive, t.member)
         if info.file_size < t.stored * item(t.dtype):
             raise FormatError(f"{t.member} has {info.file_size:,} bytes, {t.stored:,} values take more")
         with self._archive.open(t.member) as file:
