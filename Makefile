@@ -7,7 +7,7 @@ JOBS ?= 2
 STAMP := .venv/.stamp
 SAMPLE_STAMP := build/sample-venv/.stamp
 
-.PHONY: all setup system test bench lint sample clean help
+.PHONY: all setup system test bench explore lint sample clean help
 .DELETE_ON_ERROR:
 
 all: setup ## set up, then run the main job: search, compress, simulate, emit, synthesize the sample (build/)
@@ -31,6 +31,9 @@ test: setup ## run the tests; more pytest options in PYTEST_ARGS, processes in J
 
 bench: setup ## measure the speed of the golden codec
 	.venv/bin/apack bench
+
+explore: setup ## sweep configurations of the engines: area, clock, energy, compression (synth/reports/; an hour)
+	.venv/bin/apack explore -o synth/reports
 
 lint: setup ## check the Python code
 	.venv/bin/ruff check .
