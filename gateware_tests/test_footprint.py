@@ -200,6 +200,16 @@ def test_workers_agree(tmp_path, monkeypatch):
     assert done[0] == (0, 10) and done[-1] == (10, 10) and len(done) > 3
 
 
+def test_cluster_agrees(tmp_path, monkeypatch):
+    """Two Dask workers in processes of their own give the same document."""
+    distributed = pytest.importorskip("distributed", reason="needs the extra: cluster")
+    monkeypatch.setattr("golden.footprint.run.TASK_VALUES", 1 << 17)
+    tensors = [(laplacian(100 * i, 4, i), {"kind": "weight"}) for i in range(1, 9)]
+    pack = make_pack(tmp_path / "p.npz", tensors)
+    with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        assert footprint([pack], cluster=cluster.scheduler_address) == footprint([pack])
+
+
 def test_wrong_settings():
     with pytest.raises(ValueError, match="activation_tables must be others or self, not 'mine'"):
         Settings(activation_tables="mine")

@@ -13,6 +13,7 @@ from golden.footprint import ACTIVATION_TABLES, Settings, document, model_footpr
 
 from .footprint_tables import PER, render
 from .inputs import changed, config_option
+from .models import make_recipe, quantize_options
 from .support import blame, check_json, check_outputs, json_option, progress_bar, show
 
 CODER = ("rows", "prob_bits", "mult_bits", "block")
@@ -38,14 +39,15 @@ def coder_options(command):
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes to work in.")
 @click.option("--cluster", metavar="ADDRESS", help="Work on a Dask cluster instead, such as tcp://host:8786.")
 @coder_options
+@quantize_options
 @json_option
 @click.option("--html", "html_out", metavar="OUT.html", help="Write a report, one file with pictures and all.")
 @click.option("--markdown", "markdown_out", metavar="OUT.md", help="Write a table of all models.")
 def footprint_command(models, per, rivals, activation_tables, verify, jobs, cluster, json_out, html_out, markdown_out,
-                      preset, **parameters):
+                      preset, **options):
     """What APack would do for models: bits of every tensor as .apack, everything counted.
 
-    MODEL is a model file or a tensor pack: an .npz of integer tensors, described by its array `meta` if it has one
+    MODEL is a model file of a kind that `apack tensors` lists, or a tensor pack as `apack profile` makes it
     (golden/tensors/README.md). Beside APack stand the order-0 entropy, the bound (ideal coding with the best table,
     table not counted) and, with --rivals, other schemes.
 
@@ -58,16 +60,19 @@ def footprint_command(models, per, rivals, activation_tables, verify, jobs, clus
       apack footprint golden/sample/sample.npz --per layer
       apack footprint a.npz b.npz --rivals all --jobs 2 --html report.html --json report.json
     """
+    recipe = make_recipe(options)
     check_json(json_out)
     check_outputs(html_out, markdown_out)
     check_different({"--json": json_out, "--html": html_out, "--markdown": markdown_out})
     for path in models:
         with blame(path):
             os.stat(path)
-    config = changed(PRESETS[preset or DEFAULT_PRESET], {name: parameters[name] for name in CODER})
-    with blame("--rivals"):
+    config = changed(PRESETS[preset or DEFAULT_PRESET], {name: options[name] for name in CODER})
+    try:
         settings = Settings(config, activation_tables, rival_names(rivals), verify, pictures=html_out is not None)
-    result = measured(models, settings, jobs, cluster)
+    except ValueError as error:
+        raise click.ClickException(f"--rivals: {str(error).removeprefix('rivals ')}") from error
+    result = measured(models, settings, {"quantize": recipe}, jobs, cluster)
     if html_out:
         from golden.report import html  # here: it reads its template
 
@@ -107,7 +112,7 @@ def rival_names(text: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name.strip() for name in text.split(",")))
 
 
-def measured(paths, settings: Settings, jobs: int, cluster: str | None) -> dict:
+def measured(paths, settings: Settings, options: dict, jobs: int, cluster: str | None) -> dict:
     """The document of all models, with progress; errors name the model they are about."""
     models = []
     with connection(jobs, cluster) as submit, progress_bar() as bar:
@@ -115,7 +120,7 @@ def measured(paths, settings: Settings, jobs: int, cluster: str | None) -> dict:
             task = bar.add_task(path, total=None)
             progress = partial(_advance, bar, task)
             with blame(path):
-                models.append(model_footprint(path, settings, submit=submit, progress=progress))
+                models.append(model_footprint(path, settings, options=options, submit=submit, progress=progress))
     return document(settings, models)
 
 

@@ -1,6 +1,6 @@
 """Tables of footprints for the terminal."""
 
-from .support import print_table, say
+from .support import counted, print_table, say
 
 # What to print a further table of: the column it begins with, and where the document has it.
 PER = {"model": None, "layer": ("layer", "layers"), "tensor": ("tensor", "tensors")}
@@ -58,6 +58,9 @@ def scheme_rows(model: dict) -> list[tuple[str, ...]]:
     """A row for each scheme, the best first: its ratio for each kind of tensor."""
     found = {group: model["totals"][group] for group in _groups(model)}
     bits = {"APack": {group: sums["apack_bits"] for group, sums in found.items()}}
+    own = {group: sums["self_bits"] for group, sums in found.items()}
+    if own != bits["APack"]:
+        bits["APack, own tables"] = own
     for name in next(iter(found.values()))["rivals"]:
         bits[name] = {group: sums["rivals"][name] for group, sums in found.items()}
     ranked = sorted(bits.items(), key=lambda item: item[1]["all"])
@@ -74,6 +77,9 @@ def notes(model: dict) -> list[str]:
         )
     if any(tensor["table_from"] == "only input" for tensor in model["tensors"]):
         lines.append("activations of one input only: coded with tables of their own")
+    for left in model["info"].get("skipped", ()):
+        tensors, values = counted(left["tensors"], "tensor"), counted(left["values"], "value")
+        lines.append(f"not read: {tensors}, {values}: {left['reason']}")
     return lines
 
 

@@ -33,7 +33,7 @@ def _on(client, function, tasks) -> Iterator[tuple[int, list]]:
     # Not pure: the same call can mean another file's content next time.
     numbers = {client.submit(function, *task, pure=False): number for number, task in enumerate(tasks)}
     try:
-        for future in as_completed(list(numbers)):
+        for future in as_completed(list(numbers), loop=client.loop):
             yield numbers[future], future.result()
     finally:
         client.cancel(list(numbers))

@@ -1,5 +1,6 @@
 """Footprints of whole models, in this process, in several, or on a cluster."""
 
+import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from contextlib import contextmanager
@@ -8,7 +9,7 @@ from multiprocessing import get_context
 from pathlib import Path
 
 from ..config import check_int
-from ..tensors.packs import Pack as open_model
+from ..tensors import open_model
 from .figures import measure
 from .settings import Settings, together
 from .totals import model_document, summary
@@ -148,7 +149,9 @@ def workers(jobs: int = 1, cluster: str | None = None) -> Iterator[Submit | None
         yield None
     else:
         # Fresh processes: a fork would copy the locks of a progress display's thread.
-        with ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) as pool:
+        # An interrupt is the parent's to handle.
+        ignore = signal.signal, (signal.SIGINT, signal.SIG_IGN)
+        with ProcessPoolExecutor(jobs, get_context("spawn"), *ignore) as pool:
             yield partial(_in_pool, pool)
 
 

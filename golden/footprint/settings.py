@@ -50,7 +50,7 @@ def _check_rivals(names: tuple[str, ...]) -> None:
             raise ValueError(f"rivals must be of {', '.join(RIVALS)}, not {name!r}")
         missing = RIVALS[name].missing()
         if missing:
-            raise ValueError(f"rivals: {name}: {missing}")
+            raise ValueError(f"rivals cannot include {name}: {missing}")
 
 
 def together(records) -> list[list]:

@@ -1,0 +1,187 @@
+"""Reports of footprints: whole, self-contained, of bounded size; the Markdown table; the command that writes them."""
+
+import base64
+import json
+import re
+
+import numpy as np
+import pytest
+
+from apack_hdl import cli
+from golden.footprint import Settings, footprint
+from golden.report import html, markdown
+from golden.report.page import PICTURES, short_form
+from golden.rivals import RIVALS
+from golden.sample import PATH
+
+RNG = np.random.default_rng(3)
+RIVAL_NAMES = tuple(name for name, rival in RIVALS.items() if not rival.missing())[:3]
+
+
+def pack(path, tensors=6, name="</script><b>&"):
+    """A pack of weights, and an activation for two inputs, with names that must not become markup."""
+    arrays = {f"w{i}": np.rint(RNG.laplace(0, 2 + i, 400)).clip(-128, 127).astype(np.int8) for i in range(tensors)}
+    entries = [{"key": key, "kind": "weight", "name": f"{name}{key}", "role": "embedding"} for key in arrays]
+    arrays |= {f"a{i}": RNG.integers(0, 9, 500).astype(np.uint8) for i in range(2)}
+    entries += [{"key": f"a{i}", "kind": "activation", "name": "relu", "input": i, "n_total": 900} for i in range(2)]
+    np.savez(path, meta=np.frombuffer(json.dumps({"tensors": entries}).encode(), np.uint8), **arrays)
+    return path
+
+
+@pytest.fixture(scope="module")
+def document(tmp_path_factory):
+    path = pack(tmp_path_factory.mktemp("packs") / "one.npz")
+    return footprint([path, path], Settings(rivals=RIVAL_NAMES, pictures=True))
+
+
+def data_of(page: str) -> dict:
+    """What the page's script reads."""
+    return json.loads(re.search(r'<script id="data" type="application/json">(.*?)</script>', page, re.S)[1])
+
+
+def test_page_is_whole_and_fetches_nothing(document):
+    page = html(document)
+    assert page.startswith("<!DOCTYPE html>") and page.rstrip().endswith("</html>")
+    assert "$" not in page.split("<script")[0]  # every place of the template is filled
+    assert not re.search(r"""(?i)\bsrc\s*=|<link|@import|url\(|fetch\(|XMLHttp|href\s*=\s*"(?!#)""", page)
+    assert [*map(page.count, ("<script", "</script>", "<style>"))] == [2, 2, 1]  # names opened and closed none
+    assert "<b>&" not in page and data_of(page)["models"][0]["tensors"][0][0] == "</script><b>&w0"
+    ids = set(re.findall(r'id="([^"]+)"', page))
+    used = set(re.findall(r'\$id\("([^"]+)"\)', page)) | {f"{t}-table" for t in re.findall(r'\btable\("([^"]+)"', page)}
+    assert used <= ids and set(re.findall(r'href="#([^"]+)"', page)) <= ids
+    labelled = set(re.findall(r'<label for="([^"]+)"', page)) | {"equal"}
+    assert set(re.findall(r'<(?:select|input)[^>]* id="([^"]+)"', page)) == labelled
+
+
+def test_page_holds_the_document(document):
+    model, shown = document["models"][1], data_of(html(document))["models"][1]
+    total = model["totals"]["weights"]
+    assert shown["totals"]["weights"][1:6] == [round(total[n]) for n in (
+        "values", "raw_bits", "floor_bits", "bound_bits", "apack_bits")]
+    assert shown["totals"]["weights"][7] == [total["rivals"][name] for name in RIVAL_NAMES]
+    assert list(shown["roles"]) == ["embedding"] and shown["stored"] == 6 * 400 + 2 * 500
+    for row, tensor in zip(shown["tensors"], model["tensors"], strict=True):
+        assert row[4] == tensor["raw_bits"] and row[7] == tensor["apack_bits"] and row[9] == tensor["width"]
+    assert [row[0] for row in shown["tensors"][-2:]] == ["relu [0]", "relu [1]"]
+    assert sum(row[3] for row in shown["layers"]) == pytest.approx(1, abs=1e-4)
+    signed, bars, v_min, counts = shown["pictures"]["0"]
+    assert signed == 1 and len(base64.b64decode(bars)) == 256 and max(base64.b64decode(bars)) == 255
+    assert v_min[0] == 0 and len(v_min) == len(counts) and sum(counts) == 1024
+
+
+def test_report_of_a_thousand_tensors_is_bounded():
+    """Of activations for many inputs, as well: pictures are of the tensors that move most."""
+    with np.load(PATH) as arrays:
+        sample = arrays["w0066"]
+    bars, rows = [255] * 256, list(range(16))
+    tensor = {
+        "name": "model/block_12/expanded_conv/project/FusedBatchNorm", "kind": "weight", "op": "CONV_2D", "input": None,
+        "layer": "x", "role": None, "key": "k", "inputs": 1, "width": 8, "values": sample.size,
+        "whole_values": sample.size, "table_from": "others", "rows": 16, "share": 1e-3,
+        "picture": {"signed": True, "bars": bars, "v_min": [v * 16 for v in rows], "counts": [64] * 16, "total": 1024},
+        "rivals": {name: 10**7 for name in RIVALS},
+    } | {f"{name}_bits": 10**7 for name in ("raw", "floor", "bound", "apack", "self")}
+    sums = {name: tensor[name] for name in tensor if name.endswith("_bits") or name == "rivals"}
+    sums |= {"tensors": 2000, "values": 10**9, "name": "x", "kind": "weights", "op": "Conv", "share": 1e-3}
+    sums["stored"] = sums
+    model = {"name": "m", "info": {}, "tensors": [tensor] * 2000, "layers": [sums] * 2000, "roles": {}}
+    model["totals"] = {"weights": sums, "all": sums}
+    settings = {"rivals": list(RIVALS), "activation_tables": "others", "verified": False, "config": {}}
+    assert len(short_form({"settings": settings, "models": [model]})["models"][0]["pictures"]) == PICTURES == 1000
+    assert len(html({"settings": settings, "models": [model]})) < 2.5e6
+
+
+def test_markdown(document):
+    weights, activations = markdown(document).split("\n\n")
+    head, rule, one, two, mean, sums, published = weights.splitlines()
+    assert head == "| weights | values | entropy | bound | APack | over bound | best other scheme |"
+    total = document["models"][0]["totals"]["weights"]
+    assert one == two and one.startswith("| one | 2,400 | ")
+    assert f"| {total['ratio']:.4f} | {100 * total['overhead']:.2f} % |" in one
+    best = min(total["rivals"], key=total["rivals"].get)
+    assert f"{total['rivals'][best] / total['raw_bits']:.4f} {best} |" in one
+    assert f"| {total['ratio']:.4f} |" in mean and mean.split("|")[2:] == sums.split("|")[2:]
+    assert "| 0.60 |" in published and "| 0.48 |" in activations and "| loss |" in activations.splitlines()[0]
+    assert len({line.count("|") for line in weights.splitlines()}) == 1
+
+
+@pytest.fixture
+def apack(tmp_path, monkeypatch, capsys):
+    """Runs a command line in an empty folder; gives its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "80")
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+@pytest.mark.parametrize("per", ["model", "layer", "tensor"])
+def test_command(apack, tmp_path, per):
+    pack(tmp_path / "one.npz", name="a rather long name of a tensor/")
+    outputs = ("--json", "f.json", "--html", "f.html", "--markdown", "f.md")
+    rivals = ("--rivals", ",".join(RIVAL_NAMES))
+    code, text, said = apack("footprint", "one.npz", "one.npz", *rivals, "--per", per, *outputs)
+    assert (code, said) == (0, "") and max(map(len, text.splitlines())) <= 110
+    assert all(len(line) <= 80 for line in text.splitlines() if line[:1] in "┏┃┡│└┌")
+    document = json.loads((tmp_path / "f.json").read_text())
+    assert (document["format"], document["version"]) == ("apack-footprint", 1)
+    model = document["models"][0]
+    assert "picture" not in model["tensors"][0] and set(model["tensors"][0]["rivals"]) == set(RIVAL_NAMES)
+    assert f"{model['totals']['all']['ratio']:.4f}" in text and "scaled up; as measured" in text and "2 models" in text
+    assert all(name in text for name in RIVAL_NAMES) and "- embedding" in text
+    assert ("share" in text) == (per != "model") and ("relu [1]" in text) == (per == "tensor")
+    assert data_of((tmp_path / "f.html").read_text())["models"][1]["pictures"]
+    assert (tmp_path / "f.md").read_text() == markdown(document)
+
+
+def test_other_tables_jobs_and_verification_agree(apack, tmp_path):
+    pack(tmp_path / "one.npz")
+    results = []
+    for options in ((), ("--jobs", 2), ("--verify",), ("--activation-tables", "self", "--mult-bits", 16)):
+        code, text, said = apack("footprint", "one.npz", "--json", "-", *options)
+        assert (code, said) == (0, "")
+        results.append(json.loads(text)["models"][0]["totals"])
+    assert results[0] == results[1] == results[2] != results[3]
+    assert results[3]["activations"]["loss"] == 0
+
+
+@pytest.mark.parametrize("arguments, words", [
+    (("no.npz",), "no.npz: No such file"),
+    (("one.npz", "no.npz"), "no.npz: No such file"),
+    (("float.npz",), "float.npz: "),
+    (("one.npz", "--rivals", "huffman,best"), "--rivals: must be of .*huffman.*, not 'best'"),
+    (("one.npz", "--jobs", "0"), "--jobs"),
+    (("one.npz", "--rows", "65"), "--rows: must be in 2..64, not 65"),
+    (("one.npz", "--html", "."), r"\.: must be a file"),
+    (("one.npz", "--html", "a", "--json", "./a"), "--html: must be another file than --json"),
+    (("one.npz", "--markdown", "no/a.md"), "no/a.md: there is no folder no"),
+    (("one.npz", "--weight-bits", "4"), "--weight-bits: only together with --quantize"),
+    (("one.npz", "--cluster", "nothing here"), "--cluster: .*nothing here"),
+    (("one.npz", "--cluster", "tcp://127.0.0.1:9"), "--cluster: no Dask scheduler answers at tcp://127.0.0.1:9"),
+])
+def test_command_refuses(apack, tmp_path, monkeypatch, arguments, words):
+    """One line that names what is wrong, and nothing is written."""
+    monkeypatch.setattr("golden.footprint.cluster.TIMEOUT", "1s")
+    pack(tmp_path / "one.npz")
+    np.savez(tmp_path / "float.npz", x=np.zeros(9))
+    if "--cluster" in arguments:
+        pytest.importorskip("distributed", reason="needs the extra: cluster")
+    before = sorted(tmp_path.iterdir())
+    code, text, said = apack("footprint", *arguments)
+    assert code == 2 and text == "" and len(said.splitlines()) == 1 and re.search(words, said), said
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_damage_is_named(apack, tmp_path):
+    path = pack(tmp_path / "one.npz")
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 255
+    path.write_bytes(data)
+    for jobs in (1, 2):
+        code, text, said = apack("footprint", "one.npz", "--jobs", jobs)
+        assert code == 2 and text == "" and said.startswith("apack: one.npz: ") and len(said.splitlines()) == 1, said
