@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from golden.config import CodecConfig
 
 from .layouts import DIGIT, digit_layout, step_layout
+from .registers import payload_register
 
 
 class CodeAccumulator(wiring.Component):
@@ -35,15 +36,20 @@ class CodeAccumulator(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        R, step, digit = self.config.range_bits, self.i.p, self.o.p
-        window = Signal(1 + DIGIT + R)  # the top bit is the carry
-        position = Signal(range(DIGIT))
+        R, step, digit = self.config.range_bits, self.i.p, payload_register(m, self.o)
+        window_left = Signal(1 + DIGIT + R, reset_less=True)  # the top bit is the carry
+        position_left = Signal(range(DIGIT), reset_less=True)
+        within = Signal()  # a block has begun: what was left counts
+
+        window, position = Signal.like(window_left, name="window"), Signal.like(position_left, name="position")
 
         added = Signal(1 + DIGIT + R)
         moved = Signal(range(DIGIT + self.config.prob_bits))
         complete = Signal()
         take = Signal()
         m.d.comb += [
+            window.eq(window_left & within.replicate(len(window))),
+            position.eq(position_left & within.replicate(len(position))),
             added.eq(window + ((step.a << DIGIT) >> position)),
             moved.eq(position + step.d),
             complete.eq(moved[4:] != 0),
@@ -62,14 +68,10 @@ class CodeAccumulator(wiring.Component):
                 digit.last.eq(step.finish),
                 digit.bytes.eq(Mux(step.finish & (position < 8), 1, 2)),
                 digit.error.eq(step.error),
-                position.eq(Mux(step.finish, 0, moved[:4])),
+                within.eq(~step.finish),
+                position_left.eq(moved[:4]),
+                window_left.eq(Mux(complete, added[:R] << DIGIT, added)),
             ]
-            with m.If(step.finish):
-                m.d.sync += window.eq(0)
-            with m.Elif(complete):
-                m.d.sync += window.eq(added[:R] << DIGIT)
-            with m.Else():
-                m.d.sync += window.eq(added)
         return m
 
 
@@ -104,20 +106,21 @@ class CarryResolver(wiring.Component):
         # At most this many digits in a block: P bits a value.
         longest = (self.config.block * self.config.prob_bits) // DIGIT + 1
         run = Signal(range(longest + 1))
-        run_carry = Signal()
+        run_carry = Signal(reset_less=True)
         held = Signal(digit_layout(), reset_less=True)
         holding = Signal()
         draining = Signal()
         room = Signal()
+        out = payload_register(m, o)
         m.d.comb += room.eq(~o.valid | o.ready)
 
         def send(data, *, last=0, count=2, error=0):
             return [
                 o.valid.eq(1),
-                o.p.data.eq(data),
-                o.p.last.eq(last),
-                o.p.bytes.eq(count),
-                o.p.error.eq(error),
+                out.data.eq(data),
+                out.last.eq(last),
+                out.bytes.eq(count),
+                out.error.eq(error),
             ]
 
         def hold(digit):

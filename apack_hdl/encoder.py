@@ -81,7 +81,7 @@ class Encoder(wiring.Component):
 
     def _chain(self, m: Module, table: RowTable):
         cfg = self.config
-        m.submodules.lookup = lookup = RowLookup(cfg)
+        m.submodules.lookup = lookup = RowLookup(cfg, banks=self.banks)
         m.submodules.range_coder = range_coder = RangeCoder(cfg)
         m.submodules.accumulator = accumulator = CodeAccumulator(cfg)
         m.submodules.carry = carry = CarryResolver(cfg)
@@ -92,7 +92,7 @@ class Encoder(wiring.Component):
         m.d.comb += [
             table.busy.eq(lookup.busy),
             lookup.hold.eq(table.loading),
-            lookup.rows.eq(table.rows),
+            Value.cast(lookup.tables).eq(table.rows),
         ]
         connect(m, flipped(self.values), lookup.values)
         connect(m, lookup.intervals, range_coder.i)

@@ -3,13 +3,12 @@
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
-from amaranth.utils import bits_for
 
 from golden.config import CodecConfig
 
-from .arithmetic import leading_zeros
 from .layouts import DIGIT, table_layout, value_layout, word_layout
-from .lookup import find_row, row_fields
+from .lookup import find_row, offset_bits, row_fields
+from .range_coder import narrow, scale_count
 from .turns import Turns
 from .words import TurnJoiner
 
@@ -115,7 +114,7 @@ class EncoderRing(wiring.Component):
         self._users = [(within[s], self._bank_of[s]) for s in range(self.streams)]
 
     def _compare(self, m: Module, turns: Turns):
-        chosen = find_row(m, self.tables, turns["bank"], turns["value"])
+        chosen = find_row(m, self.tables, Cat(~turns["bank"], turns["bank"]), turns["value"])
         turns.put("chosen", chosen)
 
     def _find(self, m: Module, turns: Turns):
@@ -124,7 +123,7 @@ class EncoderRing(wiring.Component):
         found = row_fields(m, cfg, self.tables, turns["chosen"])
         turns.put("c_low", found["c"][: cfg.prob_bits])
         turns.put("count", (found["end"] - found["c"])[: cfg.prob_bits + 1])
-        turns.put("ol", found["ol"])
+        turns.put("below", (found["above"] - found["v_min"] - 1)[: cfg.width])
         turns.put("offset", (turns["value"] - found["v_min"])[: cfg.width])
 
     def _admit(self, m: Module, turns: Turns):
@@ -147,45 +146,34 @@ class EncoderRing(wiring.Component):
                 m.d.sync += [self._within[s].eq(0), self._finishing[s].eq(0)]
 
     def _normalize(self, m: Module, turns: Turns):
-        """Shift the count until bit P is set, so that the top bit of ``t * count`` can be in two places only."""
-        P, count = self.config.prob_bits, turns["count"]
-        coded = turns.put("coded", count != 0)
-        zeros = leading_zeros(m, count, "zeros")
-        # Bit P is 1. A value without a code has all counts, 2**P of them: it changes nothing.
-        turns.put("scaled", (count << zeros)[:P])
-        turns.put("zeros", zeros & coded.replicate(len(zeros)))
-        turns.put("below", turns["c_low"] & coded.replicate(P))
+        """Make the loop short: the count beforehand, and what a block begins with."""
+        fields = scale_count(m, self.config, turns["count"], turns["c_low"])
+        for name, value in zip(("coded", "scaled", "zeros", "begin"), fields, strict=True):
+            turns.put(name, value)
+        turns.put("t", turns.recall("t", self.config.mult_bits) | turns["first"].replicate(self.config.mult_bits))
 
     def _narrow(self, m: Module, turns: Turns):
         """The recurrence of ``t``, as in :class:`.range_coder.RangeCoder`, and what it does to the code."""
-        M, P, R = self.config.mult_bits, self.config.prob_bits, self.config.range_bits
-        step, finish, first = turns["step"], turns["finish"], turns["first"]
-        t = Signal(M, name="t")
-        product = Signal(M + P + 1)
-        begin = Signal(R)
-        high = product[-1]
-        m.d.comb += [
-            t.eq(turns.recall("t", M) | first.replicate(M)),
-            product.eq(t * Cat(turns["scaled"], Const(1, 1))),
-            begin.eq(t * turns["below"]),
-        ]
-        turns.keep("t", Mux(step, Mux(high, product[P + 1 :], product[P:-1]), t))
+        R, t, step, finish = self.config.range_bits, turns["t"], turns["step"], turns["finish"]
+        t_next, high, begin = narrow(m, self.config, t, turns["scaled"], turns["begin"])
+        turns.keep("t", Mux(step, t_next, t))
         # The step that ends the code adds half of what R bits can say less one, and keeps one bit (FORMAT.md).
-        ending = Cat(finish.replicate(R - 1), 0)
-        turns.put("a", begin & step.replicate(R) | ending)
-        d = Signal(bits_for(P), name="d")
-        m.d.comb += d.eq(turns["zeros"] - high)
-        turns.put("d", d & step.replicate(len(d)) | finish)
-        error = turns.recall("error", 1) & ~first | step & ~turns["coded"]
+        turns.put("a", begin & step.replicate(R) | Cat(finish.replicate(R - 1), 0))
+        # By how far to move, d, is `zeros` or one less. The product's top bit comes late: it is added a stage later.
+        less = Signal(5)  # d or d - 1, in two's complement; d is 0 where nothing happens
+        m.d.comb += less.eq(Mux(step, turns["zeros"] - 1, Mux(finish, 0, -1)))
+        turns.put("less", less)
+        turns.put("more", ~(high & step))
+        error = turns.recall("error", 1) & ~turns["first"] | step & ~turns["coded"]
         turns.keep("error", turns.put("error", error))
 
     def _shift(self, m: Module, turns: Turns):
         """Bring ``a`` to its place in the window: one digit and R bits, and a carry above."""
         position = turns.put("position", turns.recall("position", 4) & ~turns["first"].replicate(4))
-        moved = Signal(range(DIGIT + self.config.prob_bits))
-        m.d.comb += moved.eq(position + turns["d"])
+        moved = Signal(5)
+        m.d.comb += moved.eq(position + turns["less"] + turns["more"])
         turns.keep("position", moved[:4])
-        turns.put("complete", moved[4:].any())
+        turns.put("complete", moved[4])
         turns.put("placed", (turns["a"] << DIGIT) >> position)
 
     def _add(self, m: Module, turns: Turns):
@@ -248,8 +236,9 @@ class EncoderRing(wiring.Component):
         step, first, width = turns["step"], turns["first"], self.config.width
         position = turns.put("offset_position", turns.recall("offset_position", 5) & ~first.replicate(5))
         moved = Signal(range(2 * DIGIT + 1), name="offset_moved")
+        bits = offset_bits(m, turns["below"])
         overflows = moved > DIGIT  # a full digit stays, so that a stream's last one is not empty
-        m.d.comb += moved.eq(position + (turns["ol"] & step.replicate(len(turns["ol"]))))
+        m.d.comb += moved.eq(position + (bits & step.replicate(len(bits))))
         turns.keep("offset_position", Mux(overflows, moved - DIGIT, moved)[:5])
         turns.put("offset_complete", overflows)
         offset = turns["offset"] & step.replicate(width)

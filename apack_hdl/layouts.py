@@ -65,15 +65,16 @@ def table_layout(config: CodecConfig) -> data.ArrayLayout:
 def interval_layout(config: CodecConfig) -> data.StructLayout:
     """What the range coder is told about one value.
 
-    ``c_low`` (P bits), ``count`` (P+1 bits, not 0): its row owns the counts ``c_low .. c_low+count-1`` of 2**P.
-    ``finish``: not a value at all, but the end of the block. ``error``: some value of this block so far had no code.
+    ``c_low`` (P bits), ``count`` (P+1 bits): its row owns the counts ``c_low .. c_low+count-1`` of 2**P; none if the
+    value has no code. ``finish``: not a value at all, but the end of the block; the other fields mean nothing then.
     """
-    return data.StructLayout({"c_low": config.prob_bits, "count": config.prob_bits + 1, "finish": 1, "error": 1})
+    return data.StructLayout({"c_low": config.prob_bits, "count": config.prob_bits + 1, "finish": 1})
 
 
 def offset_layout(config: CodecConfig) -> data.StructLayout:
-    """``data``: an offset, right aligned; ``bits``: how many of its low bits count, 0..W; ``finish``: end of block."""
-    return data.StructLayout({"data": config.width, "bits": bits_for(config.width), "finish": 1})
+    """``data``: an offset, right aligned (W bits); ``below``: the size of its row less one, W bits, whose number of
+    bits is that of the offset. ``finish``: the end of the block; the other fields mean nothing then."""
+    return data.StructLayout({"data": config.width, "below": config.width, "finish": 1})
 
 
 def step_layout(config: CodecConfig) -> data.StructLayout:

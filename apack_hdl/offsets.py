@@ -7,6 +7,8 @@ from amaranth.lib.wiring import In, Out
 from golden.config import CodecConfig
 
 from .layouts import DIGIT, digit_layout, offset_layout
+from .lookup import offset_bits
+from .registers import payload_register
 
 
 class OffsetPacker(wiring.Component):
@@ -15,11 +17,11 @@ class OffsetPacker(wiring.Component):
     A full digit stays until more bits come, so that the last digit of a stream is never empty
     (``bytes`` = 0) unless the stream is.
 
-    Latency 1 cycle; one offset per cycle. ``i.ready`` depends combinationally on ``o.ready``.
+    Latency 2 cycles; one offset per cycle. ``i.ready`` depends combinationally on ``o.ready``.
 
     Members
     -------
-    i : stream of offsets, in; ``data`` must be below ``2**bits``.
+    i : stream of offsets, in.
     o : stream of digits, out.
     """
 
@@ -34,31 +36,44 @@ class OffsetPacker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        offset, digit = self.i.p, self.o.p
-        window = Signal(DIGIT)
-        position = Signal(range(DIGIT + 1))
+        i, digit = self.i, payload_register(m, self.o)
+        advance = Signal()
+        m.d.comb += [advance.eq(~self.o.valid | self.o.ready), i.ready.eq(advance)]
 
+        # First cycle: how many bits?
+        valid = Signal()
+        finish = Signal(reset_less=True)
+        data = Signal(self.config.width, reset_less=True)
+        bits = Signal(range(self.config.width + 1), reset_less=True)
+        values = (~i.p.finish).replicate(self.config.width)  # at a block's end there are no bits
+        size = offset_bits(m, i.p.below & values)
+        with m.If(advance):
+            m.d.sync += [valid.eq(i.valid), finish.eq(i.p.finish), data.eq(i.p.data & values), bits.eq(size)]
+
+        # Second cycle: behind the others.
+        window_left = Signal(DIGIT, reset_less=True)
+        position_left = Signal(range(DIGIT + 1), reset_less=True)
+        within = Signal()  # a block has begun: what was left counts
+        window, position = Signal(DIGIT), Signal(range(DIGIT + 1))
         moved = Signal(range(2 * DIGIT + 1))
         joined = Signal(2 * DIGIT)
         overflows = Signal()
-        take = Signal()
         m.d.comb += [
-            moved.eq(position + offset.bits),
-            joined.eq(window << DIGIT | (offset.data << (2 * DIGIT - moved)[:6])),
+            window.eq(window_left & within.replicate(len(window))),
+            position.eq(position_left & within.replicate(len(position))),
+            moved.eq(position + bits),
+            joined.eq(window << DIGIT | (data << (2 * DIGIT - moved)[:6])),
             overflows.eq(moved > DIGIT),
-            self.i.ready.eq(~self.o.valid | self.o.ready),
-            take.eq(self.i.ready & self.i.valid),
         ]
-        with m.If(self.i.ready):
-            m.d.sync += self.o.valid.eq(self.i.valid & (overflows | offset.finish))
-        with m.If(take):
+        with m.If(advance):
+            m.d.sync += self.o.valid.eq(valid & (overflows | finish))
+        with m.If(advance & valid):
             m.d.sync += [
                 digit.data.eq(joined[DIGIT:]),
-                digit.last.eq(offset.finish),
-                digit.bytes.eq(Mux(offset.finish, (position + 7) >> 3, 2)),
-                position.eq(Mux(overflows, moved - DIGIT, moved)),
-                window.eq(Mux(overflows, joined[:DIGIT], joined[DIGIT:])),
+                digit.last.eq(finish),
+                digit.bytes.eq(Mux(finish, (position + 7) >> 3, 2)),
+                position_left.eq(Mux(overflows, moved - DIGIT, moved)),
+                window_left.eq(Mux(overflows, joined[:DIGIT], joined[DIGIT:])),
+                within.eq(~finish),
             ]
-            with m.If(offset.finish):
-                m.d.sync += [position.eq(0), window.eq(0)]
         return m

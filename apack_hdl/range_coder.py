@@ -1,6 +1,6 @@
 """The recurrence of the encoder: the one loop that cannot be pipelined within a stream."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -9,6 +9,30 @@ from golden.config import CodecConfig
 
 from .arithmetic import leading_zeros
 from .layouts import interval_layout, step_layout
+from .registers import payload_register
+
+
+def scale_count(m: Module, config: CodecConfig, count: Value, c_low: Value) -> tuple[Value, Value, Value, Value]:
+    """Shift ``count`` until bit P is set, so that the top bit of ``t * count`` can be in two places only.
+
+    A count of 0, a value without a code, is taken for 2**P counts from 0 on: such an interval changes nothing.
+    Returns ``coded`` (not so), the P bits below bit P, by how far they were shifted, and ``c_low``.
+    """
+    P = config.prob_bits
+    coded = Signal()
+    zeros = leading_zeros(m, count, "zeros")
+    m.d.comb += coded.eq(count != 0)
+    return coded, (count << zeros)[:P], zeros & coded.replicate(len(zeros)), c_low & coded.replicate(P)
+
+
+def narrow(m: Module, config: CodecConfig, t: Value, scaled: Value, c_low: Value) -> tuple[Value, Value, Value]:
+    """One step of the recurrence with what :func:`scale_count` made: the next ``t`` (M bits); whether the product had
+    its top bit in the upper of two places, so that d is one less than the shift; and ``a`` (R bits)."""
+    M, P = config.mult_bits, config.prob_bits
+    product, begin = Signal(M + P + 1), Signal(M + P)
+    m.d.comb += [product.eq(t * Cat(scaled, Const(1, 1))), begin.eq(t * c_low)]
+    high = product[-1]
+    return Mux(high, product[P + 1 :], product[P:-1]), high, begin
 
 
 class RangeCoder(wiring.Component):
@@ -16,12 +40,13 @@ class RangeCoder(wiring.Component):
 
     The loop holds one multiplier and one 2:1 multiplexer, no more. The next ``t`` is the top M bits of
     ``t * count`` after normalization; with the *count* normalized beforehand, which is outside of the loop, the
-    product's top bit can be in two places only. Where the part begins, ``a = t * c_low``, is outside, too.
+    product's top bit can be in two places only. Where the part begins, ``a = t * c_low``, is found beside it.
 
     ``finish`` becomes the step that ends the code (FORMAT.md, termination): add half of what R bits can say less
-    one, keep one more bit; ``t`` starts afresh.
+    one, keep one more bit; ``t`` starts afresh. A value that has no code raises ``error`` for the rest of its block
+    and changes nothing else, so that the block still ends as it should.
 
-    Latency 3 cycles; one interval per cycle. ``i.ready`` depends combinationally on ``o.ready``.
+    Latency 2 cycles; one interval per cycle. ``i.ready`` depends combinationally on ``o.ready``.
 
     Members
     -------
@@ -44,47 +69,31 @@ class RangeCoder(wiring.Component):
         advance = Signal()
         m.d.comb += [advance.eq(~self.o.valid | self.o.ready), self.i.ready.eq(advance)]
 
-        # First cycle: shift the count until bit P is set.
-        shape = interval_layout(cfg)
-        counted = Signal(shape, reset_less=True)
-        counted_valid = Signal()
-        zeros = leading_zeros(m, self.i.p.count, "zeros")
-        shift = Signal(bits_for(P), reset_less=True)
+        # First cycle: normalize the count.
+        valid = Signal()
+        finish, coded = (Signal(reset_less=True, name=name) for name in ("scaled_finish", "scaled_coded"))
+        scaled, c_low = (Signal(P, reset_less=True, name=name) for name in ("scaled", "scaled_c_low"))
+        zeros = Signal(bits_for(P), reset_less=True, name="scaled_zeros")
+        new = scale_count(m, cfg, self.i.p.count, self.i.p.c_low)
         with m.If(advance):
-            m.d.sync += [
-                counted_valid.eq(self.i.valid),
-                counted.eq(self.i.p),
-                counted.count.eq(self.i.p.count << zeros),
-                shift.eq(zeros),
-            ]
+            m.d.sync += [valid.eq(self.i.valid), finish.eq(self.i.p.finish)]
+            m.d.sync += [register.eq(value) for register, value in zip((coded, scaled, zeros, c_low), new, strict=True)]
 
         # Second cycle, the loop.
+        step = payload_register(m, self.o)
         t = Signal(M, init=-1)
-        used = Signal(M, reset_less=True)
-        narrowed = Signal(shape, reset_less=True)
-        narrowed_valid = Signal()
-        d = Signal(bits_for(P), reset_less=True)
-        product = Signal(M + P + 1)
-        high = Signal()
-        m.d.comb += [product.eq(t * counted.count), high.eq(product[-1])]
+        error = Signal()
+        t_next, high, begin = narrow(m, cfg, t, scaled, c_low)
+        failed = ~finish & (error | ~coded)
         with m.If(advance):
+            m.d.sync += self.o.valid.eq(valid)
+        with m.If(advance & valid):
             m.d.sync += [
-                narrowed_valid.eq(counted_valid),
-                narrowed.eq(counted),
-                used.eq(t),
-                d.eq(shift - high),
-            ]
-            with m.If(counted_valid):
-                m.d.sync += t.eq(Mux(counted.finish, -1, Mux(high, product[P + 1 :], product[P:-1])))
-
-        # Third cycle: where the part begins.
-        step = self.o.p
-        with m.If(advance):
-            m.d.sync += [
-                self.o.valid.eq(narrowed_valid),
-                step.a.eq(Mux(narrowed.finish, (1 << R - 1) - 1, used * narrowed.c_low)),
-                step.d.eq(Mux(narrowed.finish, 1, d)),
-                step.finish.eq(narrowed.finish),
-                step.error.eq(narrowed.error),
+                t.eq(t_next | finish.replicate(M)),
+                error.eq(failed),
+                step.a.eq(Mux(finish, (1 << R - 1) - 1, begin)),
+                step.d.eq(Mux(finish, 1, zeros - high)),
+                step.finish.eq(finish),
+                step.error.eq(error),
             ]
         return m

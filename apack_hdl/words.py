@@ -6,6 +6,7 @@ from amaranth.lib.wiring import In, Out
 
 from .arithmetic import select
 from .layouts import DIGIT, WORD_BITS, digit_layout, word_layout
+from .registers import payload_register
 
 
 def check_word(word: int) -> int:
@@ -43,7 +44,7 @@ class DigitJoiner(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        digit, word, places = self.i.p, self.o.p, self.word // DIGIT
+        digit, word, places = self.i.p, payload_register(m, self.o), self.word // DIGIT
         place = Signal(range(max(2, places)))  # a bit at least: Yosys drops what depends on a switch on none
         ends = Signal()
         m.d.comb += [
@@ -53,10 +54,11 @@ class DigitJoiner(wiring.Component):
         with m.If(self.o.ready):
             m.d.sync += self.o.valid.eq(0)
         with m.If(self.i.valid & self.i.ready):
-            with m.If(place == 0):
-                m.d.sync += word.data.eq(0)
+            for k in range(places):
+                with m.If(place <= k):  # what is behind the stream's end is 0
+                    own = (place == k).replicate(DIGIT)
+                    m.d.sync += word.data.word_select(k, DIGIT).eq(swap_bytes(digit.data) & own)
             m.d.sync += [
-                word.data.word_select(place, DIGIT).eq(swap_bytes(digit.data)),
                 word.bytes.eq((place << 1) + digit.bytes),
                 word.last.eq(digit.last),
                 word.error.eq(digit.error & digit.last),
@@ -98,6 +100,7 @@ class TurnJoiner(wiring.Component):
         last_place, ends = at == places - 1, Signal()
         m.d.comb += ends.eq(digit.last | last_place)
         for s, o in enumerate(self.o):
+            word = payload_register(m, o)
             m.d.comb += self.room[s].eq(~o.valid | o.ready)
             with m.If(o.ready):
                 m.d.sync += o.valid.eq(0)
@@ -105,12 +108,12 @@ class TurnJoiner(wiring.Component):
                 m.d.sync += [
                     o.valid.eq(ends),
                     place[s].eq(Mux(ends, 0, at + 1)),
-                    o.p.bytes.eq((at << 1) + digit.bytes),
-                    o.p.last.eq(digit.last),
-                    o.p.error.eq(digit.error & digit.last),
+                    word.bytes.eq((at << 1) + digit.bytes),
+                    word.last.eq(digit.last),
+                    word.error.eq(digit.error & digit.last),
                 ]
                 for k in range(places):
                     with m.If(at <= k):  # what is behind the stream's end is 0
                         own = (at == k).replicate(DIGIT)
-                        m.d.sync += o.p.data.word_select(k, DIGIT).eq(swap_bytes(digit.data) & own)
+                        m.d.sync += word.data.word_select(k, DIGIT).eq(swap_bytes(digit.data) & own)
         return m

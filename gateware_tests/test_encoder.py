@@ -182,7 +182,7 @@ def test_rate_and_latency(word):
         blocks = [[k * 777 % (1 << 15) for k in range(n)] for n in (1, 40, 1, 1, 2, 3, 17, 40, 5, 1)]
         run = run_at_full_rate(table, blocks, word)
         last = [run.times["values"][sum(map(len, blocks[: k + 1])) - 1] for k in range(len(blocks))]
-        for name, latency in (("symbols", 10), ("offsets", 5)):
+        for name, latency in (("symbols", 9), ("offsets", 6)):
             ends = [t for t, w in zip(run.times[name], run.out[name], strict=True) if w["last"]]
             assert ends == [t + latency for t in last], name
 

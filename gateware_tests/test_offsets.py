@@ -21,8 +21,10 @@ def packed(offsets):
 def check_packer(config, blocks, seed, busy=1.0):
     inputs = []
     for block in blocks:
-        inputs += [{"data": value, "bits": bits, "finish": 0} for value, bits in block]
-        inputs.append({"data": 0, "bits": 0, "finish": 1})
+        for value, bits in block:  # any size that needs so many bits
+            below = random.Random(f"{seed} {value}").randrange(1 << bits >> 1, 1 << bits)
+            inputs.append({"data": value, "below": below, "finish": 0})
+        inputs.append({"data": 1, "below": 1, "finish": 1})  # means nothing
     want = sum((digits(packed(block)) for block in blocks), [])
     run = Bench(OffsetPacker(config)).run({"i": inputs}, {"o": len(want)}, seed=seed, busy=busy)
     assert run.out["o"] == want
@@ -49,4 +51,4 @@ def test_packer_rate():
     run = check_packer(CodecConfig(width=16, block=64), [[(k, 16) for k in range(n)] for n in (1, 20, 2)], 0)
     assert run.times["i"] == list(range(1 + 20 + 2 + 3))
     ends = [t for t, digit in zip(run.times["o"], run.out["o"], strict=True) if digit["last"]]
-    assert ends == [1 + 1, 1 + 1 + 21, 1 + 1 + 21 + 3]
+    assert ends == [2 + 1, 2 + 1 + 21, 2 + 1 + 21 + 3]
