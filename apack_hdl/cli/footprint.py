@@ -56,9 +56,9 @@ def footprint_command(models, per, rivals, activation_tables, verify, jobs, clus
     up to all of it; the JSON has both (golden/footprint/FOOTPRINT.md).
 
     \b
-    Examples:
+    Example:
       apack footprint golden/sample/sample.npz --per layer
-      apack footprint a.npz b.npz --rivals all --jobs 2 --html report.html --json report.json
+      apack footprint net.tflite --rivals all --jobs 2 --html report.html
     """
     recipe = make_recipe(options)
     check_json(json_out)

@@ -7,8 +7,8 @@ PER = {"model": None, "layer": ("layer", "layers"), "tensor": ("tensor", "tensor
 
 COLUMNS = ("tensors", "count", "values", "entropy", "bound", "APack", "over", "loss")
 LEGEND = (
-    "ratios to raw bits; bound: the best table, itself not counted; over: APack over the bound;\n"
-    "loss: of that, what tables from other inputs cost over the tensors' own"
+    "ratios to raw bits; bound: the best table, itself not counted;\n"
+    "over: APack over the bound; loss: what tables from other inputs cost of it"
 )
 
 

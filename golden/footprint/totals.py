@@ -38,8 +38,8 @@ def totals(tensors: list[dict]) -> dict:
 
 def _sums(tensors: list[dict], weights: list[float]) -> dict:
     def add(values) -> float:
-        total = sum(value * weight for value, weight in zip(values, weights, strict=True))
-        return round(total) if all(weight == round(weight) for weight in weights) else round(total, 3)
+        total = round(sum(value * weight for value, weight in zip(values, weights, strict=True)), 3)
+        return int(total) if total == int(total) else total
 
     sums = {name: add(t[name] for t in tensors) for name in ("values", *BITS)}
     sums["values"] = round(sums["values"])
