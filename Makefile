@@ -6,6 +6,8 @@ JOBS ?= 2
 
 STAMP := .venv/.stamp
 SAMPLE_STAMP := build/sample-venv/.stamp
+MODELS_STAMP := build/models-venv/.stamp
+MODELS := build/models
 
 .PHONY: all setup system test bench explore lint sample clean help
 .DELETE_ON_ERROR:
@@ -40,6 +42,20 @@ lint: setup ## check the Python code
 
 sample: $(SAMPLE_STAMP) ## remake golden/sample/sample.npz from the public network
 	build/sample-venv/bin/python golden/sample/make_sample.py
+
+$(MODELS_STAMP): pyproject.toml .ci/setup | system
+	@.ci/setup python "$(PYTHON)" build/models-venv models
+
+# A convolutional, a recurrent and a transformer network: README.md in golden/tensors.
+PROFILE = build/models-venv/bin/apack profile $(MODELS)
+models: $(MODELS_STAMP) ## profile three public networks on real inputs, and what APack makes of them (build/models)
+	build/models-venv/bin/python -m golden.tensors.real_models $(MODELS)
+	$(PROFILE)/keyword.tflite --inputs $(MODELS)/speech.npy -o $(MODELS)/keyword.npz --preprocess steps=250
+	$(PROFILE)/speech.onnx --inputs $(MODELS)/speech.wav -o $(MODELS)/speech.npz --quantize \
+		--preprocess window=576,hop=512,steps=230 --carry state=stateN
+	$(PROFILE)/text.onnx --inputs $(MODELS)/lines -o $(MODELS)/text.npz --quantize \
+		--preprocess size=48x320,order=bgr,mean=0.5,std=0.5
+	build/models-venv/bin/apack footprint $(MODELS)/*.npz
 
 clean: ## remove results and caches; .venv stays
 	rm -rf build *.egg-info .pytest_cache .ruff_cache

@@ -49,7 +49,7 @@ def tflite_bytes(fc: np.ndarray, nibbles: np.ndarray, scale=0.5) -> bytes:
         model.buffers.append(buffer)
     graph.tensors = [
         tensor("in", (1, 4), kinds.INT8, 0, scale, 3), tensor("w", fc.shape, kinds.INT8, 1, scale),
-        tensor("bias", (3,), kinds.INT32, 2), tensor("mid", (1, 3), kinds.INT8, 0, 2.0, -4),
+        tensor("bias", (3,), kinds.INT32, 2, scale * scale), tensor("mid", (1, 3), kinds.INT8, 0, 2.0, -4),
         tensor("shape", (2,), kinds.INT32, 4), tensor("flat", (3, 1), kinds.INT8, 0, 2.0, -4),
         tensor("out", (3, 1), kinds.INT8, 0, 1 / 256, -128), tensor("four", (nibbles.size,), kinds.INT4, 3, 0.25),
     ]

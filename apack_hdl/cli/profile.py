@@ -68,9 +68,14 @@ def profile_command(model, inputs, output, preprocess, constants, carry, values,
             constants=given["--set"], carry=given["--carry"], limit=limit or 0, weights=not no_weights,
             progress=lambda what, done: bar.update(task, description=f"{model}: {what}", completed=done),
         )
-    show(json_out, info, lambda: say(
-        f"{output}: {counted(info['tensors'], 'tensor')}, {counted(len(info['inputs']), 'input')}"
-    ))
+    show(json_out, info, lambda: render(output, info))
+
+
+def render(output: str, info: dict) -> None:
+    """Print what was kept, and how close a network quantized here is to the float one."""
+    say(f"{output}: {counted(info['tensors'], 'tensor')}, {counted(len(info['inputs']), 'input')}")
+    for name, decibels in info["output_sqnr_db"].items():
+        say(f"output {name}: {'exact' if decibels is None else f'{decibels} dB'} against the float network")
 
 
 def pair(option: str, text: str) -> tuple[str, str]:

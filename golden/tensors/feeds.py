@@ -34,7 +34,7 @@ class Port:
         if self.scale and array.dtype.kind == "f":
             info = np.iinfo(self.dtype)
             array = np.clip(np.rint(array / self.scale) + self.zero_point, info.min, info.max)
-        return np.ascontiguousarray(array, self.dtype)
+        return np.asarray(array, self.dtype, order="C")
 
 
 @dataclass(frozen=True)
@@ -65,6 +65,8 @@ class Preparation:
             check_int(name, getattr(self, name), 0, 1 << 30)
         if self.size and (len(self.size) != 2 or min(self.size) < 1 or math.prod(self.size) > MAX_PIXELS):
             raise ValueError(f"size must be HxW, from 1x1 to {MAX_PIXELS:,} pixels, not {self.size}")
+        if len(self.span) not in (0, 2):
+            raise ValueError(f"span must be LOW..HIGH, not {self.span}")
         for name, allowed in (("fit", ("stretch", "crop")), ("order", ("rgb", "bgr"))):
             if getattr(self, name) not in allowed:
                 raise ValueError(f"{name} must be {' or '.join(allowed)}, not {getattr(self, name)!r}")
@@ -77,9 +79,9 @@ class Preparation:
         found = {"text": text}
         names = [f.name for f in fields(cls) if f.name != "text"]
         for part in filter(None, text.split(",")):
-            name, _, value = part.partition("=")
+            name, sign, value = part.partition("=")
             name = name.strip()
-            if name not in names:
+            if name not in names or not sign:
                 raise ValueError(f"must be NAME=VALUE,... with names {', '.join(names)}, not {part!r}")
             try:
                 found[name] = CONVERT.get(name, int)(value.strip())

@@ -4,6 +4,7 @@
 MOVES = {"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "Expand"}
 CODING = {"QuantizeLinear", "DequantizeLinear"}
 REARRANGES = MOVES | CODING | {"Slice", "Split", "Concat"}
+CLIPPED = ":apack:clip"  # behind the name of a tensor that is clipped so that its codes have less than 8 bits
 MOST_STEPS = 256  # back from an operator to the constants behind it
 # Where operators of float networks take weights: input -> axis of the output channels (None: a scale for the tensor).
 FLOAT_WEIGHTS = {

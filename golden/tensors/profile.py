@@ -78,8 +78,7 @@ def runner(path: str | os.PathLike, recipe: Recipe | None, bits: int, make_feede
         weights = OnnxModel(folded, quantize=recipe)
         model = simulate_onnx.fake_weights(folded, recipe)
         simulate_onnx.insert_quantizers(model, observe(model, make_feeder), bits)
-        made = OnnxRunner(model, bits)
-        made.model = weights
+        made = OnnxRunner(model, bits, weights)
         made.quantized_by = (
             f"weights: {recipe}; activations: {bits} bits, asymmetric, per tensor, MinMax over the inputs; "
             "batch normalization folded by onnxruntime"
@@ -183,11 +182,11 @@ def profile(
                 tell(item.name, number)
                 write_activations(pack, model, results, number, values)
                 info["inputs"].append(item.name)
+            info["output_sqnr_db"] = model.sqnr()
             if not info["inputs"]:
                 raise ValueError("there is no input")
         model.close()
-        info["tensors"] = len(pack.entries)
-    return info
+    return info | {"tensors": len(pack.entries)}
 
 
 def feeder(files, how, limit: int, ports, outputs, constants, carry) -> Feeder:

@@ -8,7 +8,7 @@ import numpy as np
 from ..errors import FormatError
 from .base import damage, need
 from .feeds import Port
-from .graph import Graph, layer
+from .graph import CLIPPED, Graph, layer
 from .onnx_file import HERE, PLAIN
 from .onnx_model import OnnxModel
 from .roles import graph_roles
@@ -27,13 +27,16 @@ class OnnxRunner:
     """A quantized model ready to run, without graph optimization, so that its quantizers stay where they are.
 
     Members are those of :class:`golden.tensors.run_tflite.TfliteRunner`. ``bits`` overrides the width of the
-    activations (4 or 6, held in bytes).
+    activations (4 or 6, held in bytes). ``reference`` is the float model that this one was made of, if it was: its
+    outputs, for the same inputs and states, are compared.
     """
 
     quantized_by = "the file: quantized as it came"
 
-    def __init__(self, model: OnnxModel, bits: int | None = None):
-        self.model, graph = model, model.graphs[0]
+    def __init__(self, model: OnnxModel, bits: int | None = None, reference: OnnxModel | None = None):
+        self.model, graph = reference or model, model.graphs[0]
+        self._reference = Session(reference, []) if reference else None
+        self._powers: dict[str, np.ndarray] = {}  # of each output: of the reference, and of the difference to it
         with damage(model.path):
             self._names, self.captured = activations(model, graph, bits)
         self._session = Session(model, self._names)
@@ -45,7 +48,19 @@ class OnnxRunner:
     def run(self, feeds: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
         """Run once: the outputs by name, and the captured activations. Raises FormatError if the model fails."""
         results = self._session.run(feeds)
+        for name, wanted in (self._reference.run(feeds) if self._reference else {}).items():
+            if wanted.dtype.kind == "f":
+                wanted, got = wanted.astype(np.float64), results[name]
+                powers = np.array([np.square(wanted).sum(), np.square(got - wanted).sum()])
+                self._powers[name] = self._powers.get(name, 0) + powers
         return {name: results[name] for name in self.outputs}, [results[name] for name in self._names]
+
+    def sqnr(self) -> dict[str, float | None]:
+        """Signal to quantization noise of each output so far, in dB; None where there is no noise, or no signal."""
+        return {
+            name: round(float(10 * np.log10(signal / noise)), 1) if signal and noise else None
+            for name, (signal, noise) in self._powers.items()
+        }
 
     def close(self) -> None:
         """Close the model's file."""
@@ -120,6 +135,7 @@ def activations(model: OnnxModel, graph: Graph, bits: int | None) -> tuple[list[
             continue
         at, scale, zero = CODES[node.op_type]
         source = node.input[0] if node.op_type in ("QuantizeLinear", "DynamicQuantizeLinear") else node.output[at]
+        source = source.removesuffix(CLIPPED)
         origin = graph.behind(source)[0]
         if origin in seen or graph.constant(origin) is not None:
             continue

@@ -15,7 +15,7 @@ import numpy as np
 
 from ..errors import FormatError
 from .base import damage, need
-from .graph import Graph
+from .graph import CLIPPED, Graph
 from .onnx_model import OnnxModel
 from .recipe import Recipe
 
@@ -106,7 +106,7 @@ def insert_quantizers(model: OnnxModel, extremes: dict[str, tuple[float, float]]
         if bits < 8:  # the quantizer saturates at 8 bits only
             limits = [(k - zero) * scale for k in (0, 2**bits - 1)]
             constants |= {"low": np.array(limits[0], np.float32), "high": np.array(limits[1], np.float32)}
-            source = f"{label}:clip"
+            source = f"{name}{CLIPPED}"
             nodes.append(onnx.helper.make_node("Clip", [name, f"{label}:low", f"{label}:high"], [source]))
         for part, value in constants.items():
             graph.initializer.append(onnx.numpy_helper.from_array(value, f"{label}:{part}"))
