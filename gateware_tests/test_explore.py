@@ -2,16 +2,19 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from synth import SynthError
-from synth.explore import Job, Store, Task, hash_of, run
+from synth import SynthError, explore_plot
+from synth.explore import Job, Store, Task, hash_of, run, synthesis_job
+from synth.explore_results import Axis, front
 
 # Jobs. They run in other processes, so that what they did is seen in files.
 
@@ -87,11 +90,11 @@ def test_a_damaged_result_is_made_anew_and_clear_forgets(calls, store):
     (path,) = store.folder.iterdir()
     whole = path.read_text()
     older = whole.replace('"schema": 1', '"schema": 0')
-    for damage in (whole[:-9], whole.replace(hash_of(5), hash_of(6)), older, "[]"):
+    for damage in (whole[:-9], whole.replace(hash_of(5), hash_of(6)), older):
         path.write_text(damage)
         assert [o.result for o in run(squares(calls, 5), store)] == [{"square": 25}]
         assert path.read_text() == whole
-    assert done(calls) == [5] * 5
+    assert done(calls) == [5] * 4
     store.clear()
     assert store.get(hash_of(5)) is None
 
@@ -183,3 +186,63 @@ def test_files_of_a_store_tell_what_they_are(calls, store):
     list(run(squares(calls, 6), store))
     (path,) = store.folder.iterdir()
     assert json.loads(path.read_text()) == {"schema": 1, "name": "n=6", "key": path.stem, "result": {"square": 36}}
+
+
+# Results
+
+
+def test_front_is_what_nothing_beats():
+    rng = np.random.default_rng(3)
+    x, y = Axis("x", "x"), Axis("y", "y", more=True)
+    for _ in range(50):
+        rows = [{"x": int(a), "y": int(b)} for a, b in rng.integers(0, 9, (12, 2))] + [{"x": None, "y": 9}]
+        known = rows[:-1]
+        want = [
+            i for i, row in enumerate(known)
+            if not any(o["x"] <= row["x"] and o["y"] >= row["y"] and o != row for o in known)
+        ]
+        found = front(rows, x, y)
+        assert sorted(found) == want
+        assert [rows[i]["x"] for i in found] == sorted(rows[i]["x"] for i in found)
+
+
+def picture_rows():
+    rows = [{"a": a, "b": b, "label": f"S{a}", "series": "s" if a % 2 else "t", "preset": None}
+            for a, b in ((1, 1), (2, 4), (3, 3), (4, 5))]
+    rows[2]["preset"] = "small"
+    return rows
+
+
+def test_pictures(tmp_path):
+    pytest.importorskip("matplotlib")
+    axes = Axis("a", "area, kGE"), Axis("b", "clock, GHz", more=True)
+    panels = {"first": picture_rows(), "second": picture_rows()[:2], "empty": [{"a": None, "b": 1}]}
+    paths = explore_plot.draw(tmp_path / "p", "A title", *axes, panels)
+    assert [path.name for path in paths] == ["p.svg", "p.png"]
+    svg, png = (path.read_bytes() for path in paths)
+    texts = re.findall(r"<!-- (.*?) -->", svg.decode())
+    # The front but not the point below it, which is named for being a preset; shapes of both series; no empty panel.
+    assert {"S1", "S2", "S4", "small", "s", "t", "first", "second", "A title"} <= set(texts)
+    assert not {"S3", "empty"} & set(texts)
+    assert texts.count("S1") == 2 and texts.count("S4") == 1
+    assert png[:4] == b"\x89PNG"
+    again = explore_plot.draw(tmp_path / "again", "A title", *axes, panels)
+    assert [path.read_bytes() for path in again] == [svg, png]
+    assert explore_plot.draw(tmp_path / "none", "A title", *axes, {"empty": panels["empty"]}) == []
+
+
+def test_a_key_says_everything_that_the_result_follows_from(monkeypatch):
+    first = synthesis_job("name", "module m; endmodule", "m", library="nangate45", period_ns=1.0)
+    assert synthesis_job("other name", "module m; endmodule", "m", library="nangate45", period_ns=1.0).key == first.key
+    others = [
+        synthesis_job("name", "module m;  endmodule", "m", library="nangate45", period_ns=1.0),
+        synthesis_job("name", "module m; endmodule", "n", library="nangate45", period_ns=1.0),
+        synthesis_job("name", "module m; endmodule", "m", library="sky130hd", period_ns=1.0),
+        synthesis_job("name", "module m; endmodule", "m", library="nangate45", period_ns=1.1),
+    ]
+    monkeypatch.setattr("synth.explore.tool_versions", lambda: {"pyosys": "another"})
+    others.append(synthesis_job("name", "module m; endmodule", "m", library="nangate45", period_ns=1.0))
+    assert len({job.key for job in (first, *others)}) == 6
+    # A worker with other tools refuses.
+    with pytest.raises(SynthError, match="pyosys another, not "):
+        first.function(*first.arguments[:3], {"pyosys": "0.1"})

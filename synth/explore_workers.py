@@ -5,12 +5,14 @@ those that have, as `(job, result, error)`: one of the two is None) and `close()
 is anything with `function` and `arguments` that can be pickled; its result must be picklable too.
 """
 
+import contextlib
 import importlib.util
 import logging
 import multiprocessing
 import os
 import queue
 import signal
+import sys
 import threading
 import time
 from multiprocessing import connection
@@ -34,7 +36,11 @@ class LocalWorkers:
         """Begin `job` in a new process."""
         ours, theirs = self._context.Pipe()
         process = self._context.Process(target=_serve, args=(theirs, job.function, job.arguments), daemon=True)
-        process.start()
+        before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: Ctrl-C is not the job's
+        try:
+            process.start()
+        finally:
+            signal.pthread_sigmask(signal.SIG_SETMASK, before)
         theirs.close()
         self._running[ours] = job, process
 
@@ -69,11 +75,11 @@ def _serve(theirs: connection.Connection, function, arguments) -> None:
     Being a session of its own keeps Ctrl-C away: the parent alone decides what it means.
     """
     os.setsid()
+    signal.signal(signal.SIGINT, lambda *_: sys.exit(1))  # unlike KeyboardInterrupt it leaves no traceback
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     threading.Thread(target=_end_with, args=(theirs,), daemon=True).start()
-    try:
+    with contextlib.suppress(BrokenPipeError):  # nobody is waiting any more
         theirs.send(attempt(function, arguments))
-    except (KeyboardInterrupt, BrokenPipeError):
-        pass  # nobody is waiting any more
 
 
 def _end_with(theirs: connection.Connection) -> None:
