@@ -36,7 +36,7 @@ class OffsetPacker(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        i, digit = self.i, payload_register(m, self.o)
+        i, digit = self.i, payload_register(m, self.o, without=("error",))
         advance = Signal()
         m.d.comb += [advance.eq(~self.o.valid | self.o.ready), i.ready.eq(advance)]
 

@@ -73,11 +73,20 @@ class RangeCoder(wiring.Component):
         valid = Signal()
         finish, coded = (Signal(reset_less=True, name=name) for name in ("scaled_finish", "scaled_coded"))
         scaled, c_low = (Signal(P, reset_less=True, name=name) for name in ("scaled", "scaled_c_low"))
-        zeros = Signal(bits_for(P), reset_less=True, name="scaled_zeros")
-        new = scale_count(m, cfg, self.i.p.count, self.i.p.c_low)
+        # How far to move, d: known but for one, by which the product's top bit decides, so late that it only chooses.
+        more, less = (Signal(bits_for(P), reset_less=True, name=name) for name in ("scaled_more", "scaled_less"))
+        ends = self.i.p.finish
+        coded_next, scaled_next, zeros, c_low_next = scale_count(m, cfg, self.i.p.count, self.i.p.c_low)
         with m.If(advance):
-            m.d.sync += [valid.eq(self.i.valid), finish.eq(self.i.p.finish)]
-            m.d.sync += [register.eq(value) for register, value in zip((coded, scaled, zeros, c_low), new, strict=True)]
+            m.d.sync += [
+                valid.eq(self.i.valid),
+                finish.eq(ends),
+                coded.eq(coded_next),
+                scaled.eq(scaled_next),
+                c_low.eq(c_low_next),
+                more.eq(Mux(ends, 1, zeros)),
+                less.eq(Mux(ends, 1, zeros - 1)),
+            ]
 
         # Second cycle, the loop.
         step = payload_register(m, self.o)
@@ -92,7 +101,7 @@ class RangeCoder(wiring.Component):
                 t.eq(t_next | finish.replicate(M)),
                 error.eq(failed),
                 step.a.eq(Mux(finish, (1 << R - 1) - 1, begin)),
-                step.d.eq(Mux(finish, 1, zeros - high)),
+                step.d.eq(Mux(high, less, more)),
                 step.finish.eq(finish),
                 step.error.eq(error),
             ]
