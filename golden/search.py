@@ -116,7 +116,8 @@ class TableSearch:
             return SearchResult(table, 0.0, 0.0, 0.0, 0.0, method, config.values + 1, True)
         used = seen[seen > 0].astype(np.float64)
         entropy_bits = float(used @ (np.log2(self._total) - np.log2(used)))
-        exact, candidates, gap_bits = config.width <= EXACT_WIDTH, len(cuts.boundaries), self._gap_bits
+        exact, gap_bits = config.width <= EXACT_WIDTH, self._gap_bits
+        candidates = config.values + 1 if exact else len(cuts.boundaries)
         if method == "optimal":
             table = _cheapest_table(config, seen, cuts, self._row_bits, cover_all)
         else:
@@ -224,7 +225,11 @@ class _Cuts:
 def _best_cuts(cost: RowCost, config: CodecConfig, row_bits: int) -> tuple[_Cuts, float]:
     """The best cuts, and what a better choice of candidate boundaries may still gain (0.0: nothing)."""
     if config.width <= EXACT_WIDTH:
-        return _Cuts(cost, np.arange(config.values + 1), config.rows), 0.0
+        # A boundary below the smallest value that occurs, or above the largest, saves nothing: a row that reaches
+        # beyond them is no cheaper than one that ends there, and what is left costs nothing.
+        seen = np.flatnonzero(np.diff(cost.below))
+        inner = np.arange(seen[0], seen[-1] + 2)
+        return _Cuts(cost, np.unique(np.concatenate(([0], inner, [config.values]))), config.rows), 0.0
     coarse = _refined_cuts(cost, config, row_bits, *COARSE, np.array([0]))
     fine = _refined_cuts(cost, config, row_bits, *FINE, _chosen(coarse, row_bits))
     return fine, float(coarse.objective(row_bits).min() - fine.objective(row_bits).min())

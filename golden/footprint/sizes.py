@@ -13,7 +13,8 @@ from ..header import DIRECTORY, Header, table_bytes
 from ..recurrence import RangeEncoder
 
 CHECKSUM_BYTES = 4  # of header, table and directory
-# Lanes that run together, and values of them at a time: a chunk's arrays should stay near the second-level cache.
+# Lanes that run together (or some more: a tensor's blocks stay together), and values of theirs at a time: a chunk's
+# arrays should stay near the second-level cache.
 LANES = 4096
 CHUNK_VALUES = 1 << 18
 _NO_CODE = 255  # in place of the offset length of a value without a code
@@ -52,22 +53,49 @@ def _file_bytes(header: Header, coded: np.ndarray) -> int:
 
 def _coded_bytes(tensors, counts) -> np.ndarray:
     """Bytes of every block of every tensor when coded, int64; a huge number if it cannot be."""
-    lanes, offset_bits = [], []  # by block: its codes and its values' counts by code; the sum of its offset lengths
+    offset_bits, runs, places, first = [], [], [], 0
     for (header, codes), ns in zip(tensors, counts, strict=True):
         by_code, lengths = _look_up(header)
-        for start, n in zip((np.cumsum(ns) - ns).tolist(), ns.tolist(), strict=True):
-            part = codes[start : start + n]
-            taken = lengths.take(part)
-            codable = header.table is not None and (header.table.covers_all() or taken.max() != _NO_CODE)
-            offset_bits.append(int(taken.sum(dtype=np.int64)) if codable else -1)
-            lanes.append((part, by_code))
-    offsets, shifts = np.array(offset_bits, np.int64), np.zeros(len(lanes), np.int64)
-    coded = np.flatnonzero(offsets >= 0)
-    order = coded[np.argsort([-len(lanes[i][0]) for i in coded], kind="stable")]
-    for first in range(0, len(order), LANES):
-        some = order[first : first + LANES]
-        shifts[some] = _shifts(tensors[0][0].config, [lanes[i] for i in some])
+        sums = _offset_bits(header, lengths, codes)
+        offset_bits.append(sums)
+        if (sums >= 0).all():
+            full = len(codes) // header.config.block  # blocks of one length can be looked up together
+            cuts = [(0, full)] if full else []
+            cuts += [(full, full + 1)] if full < len(ns) else []
+        else:
+            cuts = [(i, i + 1) for i in np.flatnonzero(sums >= 0).tolist()]
+        for start, end in cuts:
+            part = codes[start * header.config.block : end * header.config.block]
+            runs.append((part.reshape(end - start, -1), by_code))
+            places.append(np.arange(first + start, first + end))
+        first += len(ns)
+    offsets = np.concatenate([*offset_bits, np.zeros(0, np.int64)])
+    shifts = np.zeros(first, np.int64)
+    for group in _groups(runs):
+        shifts[np.concatenate([places[i] for i in group])] = _shifts(tensors[0][0].config, [runs[i] for i in group])
     return np.where(offsets >= 0, shifts // 8 + 1 + (offsets + 7) // 8, _NEVER)
+
+
+def _offset_bits(header: Header, lengths: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Sum of the offset lengths in each block, int64; -1 for a block with a value that has no code."""
+    block, sums = header.config.block, []
+    for start in range(0, len(codes), block):
+        taken = lengths.take(codes[start : start + block])
+        codable = header.table is not None and (header.table.covers_all() or taken.max() != _NO_CODE)
+        sums.append(int(taken.sum(dtype=np.int64)) if codable else -1)
+    return np.array(sums, np.int64)
+
+
+def _groups(runs: list[tuple[np.ndarray, np.ndarray]]) -> list[list[int]]:
+    """Indices of the runs of blocks that are stepped through together, longer blocks first."""
+    groups, lanes = [], LANES
+    for i in sorted(range(len(runs)), key=lambda i: -runs[i][0].shape[1]):
+        if lanes >= LANES:
+            groups.append([])
+            lanes = 0
+        groups[-1].append(i)
+        lanes += len(runs[i][0])
+    return groups
 
 
 def _look_up(header: Header) -> tuple[np.ndarray, np.ndarray]:
@@ -80,17 +108,24 @@ def _look_up(header: Header) -> tuple[np.ndarray, np.ndarray]:
     return counts.astype(RangeEncoder(config, 0).real)[rows], lengths[rows]
 
 
-def _shifts(config, lanes: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Bits that blocks shift out in all: int64. Each is given as its codes and counts by code, the longest first."""
-    encoder, lengths = RangeEncoder(config, len(lanes)), np.array([len(codes) for codes, _ in lanes])
-    total, first = np.zeros(len(lanes), np.int64), 0
+def _shifts(config, runs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """Bits that blocks shift out in all: int64, one block after the other.
+
+    Each run is some blocks of one length, shape ``(blocks, length)``, and the counts by code; longer ones come first.
+    """
+    lengths = np.repeat([codes.shape[1] for codes, _ in runs], [len(codes) for codes, _ in runs])
+    encoder, total, first = RangeEncoder(config, len(lengths)), np.zeros(len(lengths), np.int64), 0
     while first < lengths[0]:
         n = int(np.searchsorted(-lengths, -first, "left"))  # lanes that have not ended
         steps = min(int(lengths[0]) - first, max(64, CHUNK_VALUES // n))
         sizes = np.full((n, steps), config.total, encoder.real)  # a count of 2**P changes nothing: so lanes may end
-        for size, (codes, by_code) in zip(sizes, lanes, strict=False):
-            part = codes[first : first + steps]
-            by_code.take(part, out=size[: len(part)], mode="clip")
+        lane = 0
+        for codes, by_code in runs:
+            part = codes[:, first : first + steps]
+            sizes[lane : lane + len(codes), : part.shape[1]] = by_code[part]
+            lane += len(codes)
+            if lane == n:
+                break
         sizes, shifts = np.ascontiguousarray(sizes.T), np.empty((steps, n), np.uint32)
         encoder.steps(sizes)
         encoder.shifts(sizes, shifts)
