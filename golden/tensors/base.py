@@ -3,6 +3,7 @@
 import errno
 import importlib
 import math
+import mmap
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
@@ -105,6 +106,13 @@ class TensorFile(ABC):
         }
         self.records.append(Record(key, name, "weight", bits, entry | meta))
         return self.records[-1]
+
+
+def forget(*maps: mmap.mmap) -> None:
+    """Let the system have back the pages of mapped files; arrays on them read them again when they are used."""
+    if hasattr(mmap, "MADV_DONTNEED"):  # not everywhere; without it they are given back when memory is short
+        for data in maps:
+            data.madvise(mmap.MADV_DONTNEED)
 
 
 @contextmanager

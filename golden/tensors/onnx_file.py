@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError
-from .base import check_size, damage, need, unpack
+from .base import check_size, damage, forget, need, unpack
 from .protobuf import Outline, text_field, varint
 from .recipe import BFloat16
 
@@ -92,6 +92,7 @@ class OnnxFile:
 
         Packed values are unpacked to a byte each; others are views of the file. Raises FormatError.
         """
+        forget(*self._maps.values())  # of the tensors before
         with damage(self.path, f"tensor {tensor.name!r}"):
             values, kind, shape = self.values(tensor), tensor.data_type, tuple(tensor.dims)
             raw = self._raw(tensor)

@@ -1,6 +1,8 @@
 """Weights in ``.safetensors`` files, read by the library of that name, slice by slice."""
 
+import math
 import os
+from functools import partial
 
 from .base import damage, need
 from .named import NamedTensors
@@ -10,6 +12,7 @@ DTYPES = {
     "I8": "int8", "U8": "uint8", "I16": "int16", "U16": "uint16", "I32": "int32", "F16": "float16",
     "BF16": "bfloat16", "F32": "float32", "F64": "float64",
 }
+REOPEN = 1 << 26  # bytes read of a file, which the library maps: what was read stays in memory until it is closed
 
 
 class SafetensorsModel(NamedTensors):
@@ -23,7 +26,8 @@ class SafetensorsModel(NamedTensors):
         need("ml_dtypes", "safetensors", "a .safetensors file")  # gives numpy the type bfloat16
         open(path, "rb").close()  # a missing file in the words of the system
         with damage(path):
-            self._file = library.safe_open(path, framework="numpy")
+            self._open = partial(library.safe_open, path, framework="numpy")
+            self._file, self._read = self._open(), 0
             slices = {name: self._file.get_slice(name) for name in self._file.offset_keys()}
             self.sort({
                 name: (DTYPES.get(part.get_dtype(), part.get_dtype()), tuple(part.get_shape()))
@@ -31,7 +35,11 @@ class SafetensorsModel(NamedTensors):
             })
 
     def rows(self, name: str):
-        return Rows(self._file.get_slice(name))
+        if self._read > REOPEN:
+            self._file, self._read = self._open(), 0
+        rows = Rows(self._file.get_slice(name))
+        self._read += 4 * math.prod(rows.shape)
+        return rows
 
 
 class Rows:

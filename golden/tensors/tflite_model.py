@@ -11,7 +11,7 @@ import os
 import numpy as np
 
 from ..errors import FormatError
-from .base import Record, TensorFile, check_size, damage, need, unpack
+from .base import Record, TensorFile, check_size, damage, forget, need, unpack
 
 MAGIC = b"TFL3"  # at byte 4
 MAX_ENTRIES = 1 << 20  # of a list: the largest models have some ten thousand tensors
@@ -125,6 +125,7 @@ class TfliteModel(TensorFile):
         return buffer.Size() if buffer.Offset() > 1 else buffer.DataLength()  # beyond 2 GB they lie behind the rest
 
     def load(self, record: Record) -> np.ndarray:
+        forget(self._data)  # of the tensors before
         with damage(self.path, f"tensor {record.name!r}"):
             kind, tensor = self._sources[record.key]
             buffer, shape = self._buffer(tensor), record.meta["shape"]
