@@ -241,6 +241,8 @@ def _refined_cuts(cost, config, row_bits: int, marks: int, reach: int, known: np
     cuts = None
     for _ in range(MAX_ROUNDS):
         candidates = np.unique(np.concatenate((seeds, _around(known, config.width, reach))))
+        if cuts and np.array_equal(candidates, cuts.boundaries):
+            break
         previous, cuts = cuts, _Cuts(cost, candidates, config.rows)
         known = _chosen(cuts, row_bits)
         if previous and cuts.objective(row_bits).min() > previous.objective(row_bits).min() * (1 - 1e-7):
