@@ -30,7 +30,10 @@ from synth.timing import MISSING
 RNG = np.random.default_rng(5)
 WEIGHTS = np.clip(np.rint(RNG.laplace(0, 9, 700)), -128, 127).astype(np.int8)
 SMALL = ("--rows", "4", "--bits", "4")
-COMMANDS = ("table", "compress", "decompress", "info", "footprint", "verilog", "simulate", "synth", "bench", "demo")
+COMMANDS = (
+    "table", "compress", "decompress", "info", "tensors", "profile", "footprint", "verilog", "simulate", "synth", "explore",
+    "bench", "demo",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -26,7 +26,6 @@ from golden.codec import code_type
 from golden.config import CodecConfig
 from golden.lockstep import encode_blocks
 from golden.search import histogram, search_table
-from synth.explore import Store, run
 
 # Compression
 
@@ -60,9 +59,9 @@ def test_loss_is_against_a_coder_without_any(tmp_path):
     np.savez(tmp_path / "p.npz", a=np.arange(4096).astype(np.uint8), b=np.zeros(5, np.int8),
              meta=np.frombuffer(b'{"tensors": [{"key": "a"}, {"key": "b", "bits": 5}]}', np.uint8))
     configs = [CodecConfig(rows=2, prob_bits=1, mult_bits=2), CodecConfig(width=5), CodecConfig(width=3)]
-    tasks = explore_loss.loss_tasks(configs, [tmp_path / "p.npz"])
-    results = {o.name: o.result for o in run(tasks, Store(tmp_path / "store"))}
-    assert len(results) == 6
+    jobs = [task.prepare() for task in explore_loss.loss_tasks(configs, [tmp_path / "p.npz"])]
+    assert len({job.key for job in jobs}) == len(jobs) == 6
+    results = {job.name: job.function(*job.arguments) for job in jobs}
     even, constant, none = (explore_loss.losses_of(config, results) for config in configs)
     ideal = results["reference-w8-n64-p15-m16"]
     assert ideal["tensors"] == 1 and ideal["values"] == 4096 and ideal["reference_bits"] == 8 * 4096
