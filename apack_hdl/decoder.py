@@ -10,8 +10,9 @@ from amaranth.utils import bits_for
 from golden.config import CodecConfig, check_int
 
 from .arithmetic import select
-from .layouts import DIGIT, block_layout, check_banks, report_layout, row_load_layout, value_layout, word_layout
-from .reader import Reader, can_read, has_ended, reader_layout, verdict
+from .layouts import block_layout, check_banks, report_layout, row_load_layout, value_layout, word_layout
+from .reader import Reader, ReaderShape, can_read, has_ended
+from .registers import payload_register
 from .ring import Ring, Unit
 from .search import SEARCHES
 from .table import RowTable
@@ -99,21 +100,23 @@ class Decoder(wiring.Component):
         # of the right length, padded to a byte, thus ends R-1 .. R-8 bits before the position. An offset stream ends
         # at the position, or up to 7 padding bits behind it.
         R = cfg.range_bits
-        self.readers = {"symbols": Reader(self.word, S, (R - 8, R - 1)), "offsets": Reader(self.word, S, (-7, 0))}
+        self.readers = {
+            "symbols": Reader(ReaderShape(self.word, cfg.prob_bits, R, (R - 8, R - 1)), S),
+            "offsets": Reader(ReaderShape(self.word, cfg.width, 0, (-7, 0)), S),
+        }
         for name, reader in self.readers.items():
             m.submodules[f"{name}_reader"] = reader
             for outer, inner in zip(self.each(name), reader.words, strict=True):
                 connect(m, flipped(outer), inner)
 
         state = {"op": 3, "t_low": cfg.mult_bits - 1, "dif": R, "left": bits_for(cfg.block - 1)}
-        state |= {name: reader_layout(self.word, reader.slack) for name, reader in self.readers.items()}
+        state |= {name: reader.shape.state for name, reader in self.readers.items()}
         if self.banks == 2:
             state["bank"] = 1
         self.ring = ring = Ring(m, S, state, reset={"op"})
         self._decide(m, ring)
         search = SEARCHES[self.search](cfg, m, ring, self._rows)
         narrowing = [*search.narrow(), Unit(600, lambda: self._refill(m, ring))]
-        narrowing[-2] = both(narrowing[-2], Unit(700, lambda: self._read_symbols(m, ring)))
         beside = [
             Unit(300, lambda: self._fields(m, ring)),
             Unit(900, lambda: self._read_offsets(m, ring)),
@@ -182,17 +185,18 @@ class Decoder(wiring.Component):
         """Blocks that are taken, blocks that are over."""
         report = Signal(report_layout(), name="verdict")
         for name, reader in self.readers.items():
-            short, long = verdict(m, ring[name], reader.slack, name)
+            short, long = reader.shape.verdict(m, ring[name], name)
             m.d.comb += [report[f"{name}_short"].eq(short), report[f"{name}_long"].eq(long)]
         busy = Signal(self.banks * self.streams)  # blocks under way, per bank and stream
         bank_in, bank_out = (order[-1], ring["bank"]) if self.banks == 2 else (0, 0)
         for j, turn in enumerate(ring.here):
             port = self.each("report")[j]
+            payload = payload_register(m, port)
             m.d.comb += self.each("blocks")[j].ready.eq(turn & accept)
             with m.If(port.ready):
                 m.d.sync += port.valid.eq(0)
             with m.If(turn & finish):
-                m.d.sync += [port.valid.eq(1), port.p.eq(report)]
+                m.d.sync += [port.valid.eq(1), payload.eq(report)]
             for bank in range(self.banks):
                 bit = busy[bank * self.streams + j]
                 with m.If(turn & accept & (bank_in == bank)):
@@ -222,7 +226,7 @@ class Decoder(wiring.Component):
 
     def _read_offsets(self, m: Module, ring: Ring):
         reader = self._read(m, ring, "offsets", ring["ol"])
-        ring["offset_bits"] = reader.bits[DIGIT - self.config.width :]
+        ring["offset_bits"] = reader.bits[-self.config.width :]
         ring["offsets"] = reader.after
 
     def _give_value(self, m: Module, ring: Ring):
@@ -230,13 +234,11 @@ class Decoder(wiring.Component):
         value = Signal(self.config.width)
         m.d.comb += value.eq(ring["v_min"] + offset)
         for turn, port in zip(ring.here, self.each("values"), strict=True):
+            payload = payload_register(m, port)
             with m.If(port.ready):
                 m.d.sync += port.valid.eq(0)
             with m.If(turn & ring["go"]):
-                m.d.sync += [port.valid.eq(1), port.p.data.eq(value), port.p.last.eq(ring["op"] == LAST)]
-
-    def _read_symbols(self, m: Module, ring: Ring):
-        """The bits that may follow, before it is known how many do."""
+                m.d.sync += [port.valid.eq(1), payload.data.eq(value), payload.last.eq(ring["op"] == LAST)]
 
     def _refill(self, m: Module, ring: Ring):
         """The next ``t`` and ``dif``: normalize, and fill up with as many bits as have left."""

@@ -9,16 +9,18 @@ from drivers import Bench, simulate
 from models import field, words
 
 from apack_hdl.layouts import WORD_BITS, word_layout
-from apack_hdl.reader import Reader, can_read, has_ended, verdict
+from apack_hdl.reader import Reader, ReaderShape, can_read, has_ended
 
 
 class Held(wiring.Component):
     """A reader of one stream, its state in registers."""
 
-    def __init__(self, word, slack):
-        self.word, self.slack = word, slack
-        controls = {"fresh": 1, "take": 5, "close": 1}
-        shown = {"window": 32, "bits": 16, "readable": 1, "ended": 1, "short": 1, "long": 1}
+    def __init__(self, word, slack, most=16):
+        self.shape = ReaderShape(word, most, slack[1] + 1 if most > 8 else 0, slack)
+        digit = self.shape.digit
+        assert digit == (8 if most <= 8 else 16)
+        controls = {"fresh": 1, "take": range(2 * digit), "close": 1}
+        shown = {"window": 2 * digit, "bits": digit, "readable": 1, "ended": 1, "short": 1, "long": 1}
         super().__init__(
             {"words": wiring.In(stream.Signature(word_layout(word)))}
             | {name: wiring.In(width) for name, width in controls.items()}
@@ -27,10 +29,10 @@ class Held(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.reader = reader = Reader(self.word, 1, self.slack)
+        m.submodules.reader = reader = Reader(self.shape, 1)
         wiring.connect(m, wiring.flipped(self.words), reader.words[0])
         state = Signal(reader.state.shape())
-        short, long = verdict(m, state, self.slack, "seen")
+        short, long = self.shape.verdict(m, state, "seen")
         m.d.sync += state.eq(reader.after)
         m.d.comb += [
             reader.here.eq(1),
@@ -74,9 +76,9 @@ class Blocks:
         dut = self.dut
         if not ctx.get(dut.readable) or self.rng.random() >= self.busy:
             return
-        assert ctx.get(dut.bits) == field(data, self.position, 16), (self.blocks[0], self.position)
+        assert ctx.get(dut.bits) == field(data, self.position, dut.shape.digit), (self.blocks[0], self.position)
         if self.position == 0:
-            assert ctx.get(dut.window) == field(data, 0, 32)
+            assert ctx.get(dut.window) == field(data, 0, 2 * dut.shape.digit)
         take = self.takes.pop(0)
         ctx.set(dut.take, take)
         self.position += take
@@ -87,15 +89,15 @@ class Blocks:
         if not ctx.get(dut.ended):
             ctx.set(dut.close, 1)
             return
-        beyond, (low, high) = self.position - 8 * len(data), dut.slack
+        beyond, (low, high) = self.position - 8 * len(data), dut.shape.slack
         got = ctx.get(dut.short), ctx.get(dut.long)
         assert got == (beyond > high, beyond < low), (self.blocks[0], self.position)
         self.blocks.pop(0)
         self.takes = None
 
 
-def check(blocks, slack, seed, feed=1.0, busy=1.0, word=32):
-    dut = Held(word, slack)
+def check(blocks, slack, seed, feed=1.0, busy=1.0, word=32, most=16):
+    dut = Held(word, slack, most)
     reader = Blocks(dut, blocks, random.Random(f"{seed} reader"), busy)
     junk = random.Random(f"{seed} junk")
     inputs = sum((words(data, word, junk=junk) for data, _ in blocks), [])
@@ -104,8 +106,8 @@ def check(blocks, slack, seed, feed=1.0, busy=1.0, word=32):
     return reader
 
 
-def random_takes(rng, first):
-    most = rng.choice([1, 4, 16])
+def random_takes(rng, first, most=16):
+    most = rng.choice([1, 4, most])
     return [first] + [rng.choice([rng.randint(0, most), most]) for _ in range(rng.choice([0, 1, 5, 30]))]
 
 
@@ -125,6 +127,18 @@ def test_random(slack, feed, busy):
         length = max(0, right + rng.choice([0, 0, -1, 1, -2, 2, rng.randint(-9, 9)]))
         blocks.append((rng.randbytes(length), takes))
     check(blocks, slack, 0, feed, busy, word=rng.choice(WORD_BITS))
+
+
+@pytest.mark.parametrize("word", WORD_BITS)
+@pytest.mark.parametrize("feed,busy", [(1.0, 1.0), (0.3, 1.0), (1.0, 0.3)])
+def test_digits_of_a_byte(word, feed, busy):
+    """As many as 8 bits at once."""
+    rng, blocks = random.Random(f"{word} {feed} {busy}"), []
+    for _ in range(40):
+        takes = random_takes(rng, rng.randint(0, 8), 8)
+        length = max(0, (sum(takes) + 7) // 8 + rng.choice([0, 0, -1, 1, -2, 2, rng.randint(-9, 9)]))
+        blocks.append((rng.randbytes(length), takes))
+    check(blocks, (-7, 0), 0, feed, busy, word=word, most=8)
 
 
 @pytest.mark.parametrize("slack", SLACKS, ids=str)
