@@ -37,9 +37,11 @@ def profile_command(model, inputs, output, preprocess, constants, carry, values,
 
     \b
     --preprocess takes, separated by commas:
-      pictures  size=HxW fit=stretch|crop order=rgb|bgr span=LOW..HIGH mean=M std=S
-                (pixels 0..255 become LOW..HIGH, by default 0..1, then (x - M) / S; M and S may be one number a
-                channel, as 0.485/0.456/0.406; a quantized input takes its whole range by default)
+      pictures  size=HxW fit=stretch|crop order=rgb|bgr
+                span=LOW..HIGH mean=M std=S: pixels 0..255 become LOW..HIGH,
+                by default 0..1, then (x - M) / S; M and S are one number, or
+                one for each channel, as 0.485/0.456/0.406; a quantized input
+                takes its whole range of codes by default
       sound     rate=HZ window=SAMPLES hop=SAMPLES
       all       steps=N
 
