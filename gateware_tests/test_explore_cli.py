@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 
 from apack_hdl import cli
-from apack_hdl.cli import explore_loss
+from apack_hdl.cli import explore_loss, explore_rate
 from apack_hdl.cli.explore_points import choose, default_sweep, preset_of, preset_point
 from apack_hdl.cli.explore_report import COLUMNS
 from apack_hdl.emit import emit
@@ -228,3 +229,15 @@ def test_readme_explains_every_column():
     text = (Path(cli.__file__).parent.parent / "README.md").read_text().split("## Exploring the design space")[1]
     rows = re.findall(r"^\| `(\w+)` \| (.*?) \| (.*) \|$", text, re.MULTILINE)
     assert rows == [(column.name, column.unit, column.meaning) for column in COLUMNS]
+
+
+def test_rates_are_documented_or_simulated(tmp_path):
+    point = replace(preset_point("small", "encoder"), rows=2, prob_bits=4, mult_bits=3)
+    values = np.random.default_rng(4).binomial(9, 0.3, 400).astype(np.int8)
+    np.savez(tmp_path / "p.npz", a=np.zeros(3, np.int8), b=values)
+    rate = explore_rate.simulated(point, [str(tmp_path / "p.npz")], simulator="pysim")
+    promised = explore_rate.documented(point)
+    assert promised["values_per_cycle"] == point.config.block / (point.config.block + Encoder.BLOCK_CYCLES)
+    assert rate["rate_source"] == "pysim, 400 values"
+    assert promised["values_per_cycle"] - 0.02 < rate["values_per_cycle"] <= 1
+    assert explore_rate.simulated(replace(point, width=4), [str(tmp_path / "p.npz")]) is None

@@ -4,7 +4,7 @@ import os
 import shlex
 import tempfile
 from dataclasses import asdict
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 
 import click
@@ -21,6 +21,7 @@ from ..layouts import WORD_BITS
 from .engines import direction_argument, directions
 from .explore_loss import loss_tasks, losses_of
 from .explore_points import SEARCHES, Point, choose, cross, default_sweep, preset_of
+from .explore_rate import simulation_job
 from .explore_report import figures, render, write_report
 from .support import blame, check_json, counted, json_option, make_folder, progress_bar, say, show, warn
 
@@ -81,14 +82,16 @@ def list_options(command):
               help="Clock period to aim for.  [default: the library's]")
 @click.option("--activity", type=click.FloatRange(0, 1), default=0.1, show_default=True,
               help="Toggles per net and cycle that power is stated for.")
+@click.option("--simulate", is_flag=True, help="Take values per cycle from simulations of the Verilog, not from the "
+              "documentation: a minute more for each.")
 @click.option("-j", "--jobs", type=click.IntRange(1, 256), help="Configurations at a time.  [default: all cores]")
 @click.option("--cluster", metavar="ADDRESS", help="Synthesize on a Dask cluster, tcp://HOST:8786 for instance.")
 @click.option("--fresh", is_flag=True, help="Do everything anew, whatever DIR holds.")
 @click.option("--list", "only_list", is_flag=True, help="Name the configurations and stop.")
 @click.option("-o", "--output", metavar="DIR", default="build/explore", show_default=True, help="Folder to write to.")
 @json_option
-def explore_command(direction, packs, library, period, activity, jobs, cluster, fresh, only_list, output, json_out,
-                    **lists):
+def explore_command(direction, packs, library, period, activity, simulate, jobs, cluster, fresh, only_list, output,
+                    json_out, **lists):
     """Sweep configurations of the engines: what each costs in area, clock, energy and compression.
 
     Each LIST is of values with commas between; every combination of them is tried, the rest being the preset's.
@@ -100,7 +103,7 @@ def explore_command(direction, packs, library, period, activity, jobs, cluster, 
     configuration does not stop the others; the exit code is 2 then.
 
     Loss is in per cent of what a coder of full precision takes with the best tables of up to 64 rows. Area, clock and
-    power are before layout, as of `apack synth`. Values per cycle are those of whole blocks.
+    power are before layout, as of `apack synth`. Values per cycle are those of whole blocks with every stream busy.
 
     \b
     Example:
@@ -128,15 +131,17 @@ def explore_command(direction, packs, library, period, activity, jobs, cluster, 
     try:
         with blame(folder):
             losses = sweep.compression(points, paths)
+            rates = sweep.simulation(points, paths) if simulate else {}
             outcomes = sweep.synthesis(points, flow, cluster)
     except KeyboardInterrupt:
         warn(f"interrupted; {counted(sweep.kept, 'result')} in {store.folder}, the same command goes on from there")
         return 130
-    rows = [figures(point, outcomes[point.name], losses_of(point.config, losses)) for point in points]
+    rows = [figures(point, outcomes[point.name], losses_of(point.config, losses), rates.get(point.name))
+            for point in points]
     about = {
         "flow": flow,
         "tensors": tensor_facts(paths, losses),
-        "command": command_line(direction=direction, tensors=packs, **lists, **flow),
+        "command": command_line(direction=direction, tensors=packs, simulate=simulate, **lists, **flow),
     }
     with blame(folder):
         data, files = write_report(folder, points, rows, skipped, about)
@@ -204,9 +209,14 @@ class Sweep:
 
     def synthesis(self, points: list[Point], flow: dict, cluster: str | None) -> dict[str, explore.Outcome]:
         """What became of each point, by its name."""
-        with tempfile.TemporaryDirectory(prefix="explore-") as scratch:
-            tasks = [explore.Task(point.name, partial(synthesis_job, point, Path(scratch), flow)) for point in points]
-            return self._run("synthesizing", tasks, cluster)
+        tasks = [explore.Task(point.name, partial(synthesis_job, point, flow)) for point in points]
+        return self._run("synthesizing", tasks, cluster)
+
+    def simulation(self, points: list[Point], paths: list[Path]) -> dict[str, explore.Outcome]:
+        """What became of simulating each point, by its name; on this machine."""
+        tasks = [explore.Task(point.name, lambda point=point: simulation_job(point, emitted(point), paths))
+                 for point in points]
+        return self._run("simulating", tasks)
 
     def _run(self, text: str, tasks: list[explore.Task], cluster: str | None = None) -> dict[str, explore.Outcome]:
         outcomes = {}
@@ -221,10 +231,16 @@ class Sweep:
         return outcomes
 
 
-def synthesis_job(point: Point, scratch: Path, flow: dict) -> explore.Job:
-    """Emit the engine; the job of synthesizing it."""
-    path = emit(point.config, point.direction, out_dir=scratch / point.name, **point.options)[0]
-    return explore.synthesis_job(point.name, path.read_text(), f"apack_{point.direction}", **flow)
+def synthesis_job(point: Point, flow: dict) -> explore.Job:
+    """The job of synthesizing an engine."""
+    return explore.synthesis_job(point.name, emitted(point), f"apack_{point.direction}", **flow)
+
+
+@cache
+def emitted(point: Point) -> str:
+    """The engine's Verilog."""
+    with tempfile.TemporaryDirectory(prefix="explore-") as folder:
+        return emit(point.config, point.direction, out_dir=folder, **point.options)[0].read_text()
 
 
 def tensor_facts(paths: list[Path], losses: dict[str, dict]) -> str:
@@ -244,6 +260,8 @@ def command_line(**options) -> str:
             words += [value]
         elif name == "tensors":
             words += [word for path in value for word in ("--tensors", Path(path).name)]
+        elif name == "simulate":
+            words += ["--simulate"] * value
         elif value is not None:
             option = {"width": "bits", "period_ns": "period"}.get(name, name).replace("_", "-")
             words += [f"--{option}", ",".join(map(str, value)) if isinstance(value, tuple) else f"{value}"]

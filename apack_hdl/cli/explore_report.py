@@ -14,6 +14,7 @@ from synth.files import write_atomically
 
 from ..emit import TOPS
 from .explore_points import Point, preset_of, preset_point
+from .explore_rate import documented
 from .support import counted, print_table, say
 
 SCHEMA = 1  # of explore.json
@@ -38,8 +39,8 @@ COLUMNS = (
     Column("t_min_ns", "ns", "slowest path"),
     Column("clock_ghz", "GHz", "its inverse"),
     Column("power_mw", "mW", "at that clock and the stated activity"),
-    Column("values_per_cycle", "", "all streams together"),
-    Column("rate_source", "", "where that is from"),
+    Column("values_per_cycle", "", "all streams together, while each is busy"),
+    Column("rate_source", "", "where that is from: the documentation (block length, cycles besides) or a simulator"),
     Column("gvalues_per_s", "10^9/s", "values per cycle times clock"),
     Column("gvalues_per_s_per_mm2", "10^9/s/mm²", "the same by area"),
     Column("pj_per_value", "pJ", "power by values per second"),
@@ -61,14 +62,16 @@ LOSS_TEXT = ("Loss: bits of both streams above what a coder of full precision ta
              "up to 64 rows; tables not counted.")
 
 
-def figures(point: Point, outcome: Outcome, losses: dict) -> dict:
-    """The row of a point; figures that are not known are None."""
+def figures(point: Point, outcome: Outcome, losses: dict, simulation: Outcome | None = None) -> dict:
+    """The row of a point; figures that are not known are None.
+
+    ``outcome``, ``simulation``: what became of synthesizing and, if it was asked for, of simulating it.
+    """
+    error = outcome.error or (simulation and simulation.error)
     row = dict.fromkeys(column.name for column in COLUMNS) | asdict(point) | losses
-    row |= {"name": point.name, "preset": preset_of(point), "status": "failed" if outcome.error else "done",
-            "error": outcome.error}
-    overhead, block = point.engine().BLOCK_CYCLES, point.config.block
-    row |= {"values_per_cycle": block / (block + overhead), "rate_source": f"block of {block}, {overhead} besides"}
-    if outcome.error:
+    row |= {"name": point.name, "preset": preset_of(point), "status": "failed" if error else "done", "error": error}
+    row |= (simulation and simulation.result) or documented(point)
+    if error:
         return row
     report, cells = outcome.result, outcome.result["cells"]
     row |= {name: cells[name] for name in ("area_um2", "flops", "t_min_ns")} | {"area_kge": cells["kge"]}
