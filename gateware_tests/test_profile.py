@@ -325,6 +325,10 @@ def test_commands(tflite, capsys):
             cli.main(arguments)
         said = capsys.readouterr()
         assert ended.value.code == 0 and said.err == "" and said.out
+    Path("y.npy").write_bytes(Path("x.npy").read_bytes())
+    with pytest.raises(SystemExit) as ended:  # as the shell writes --inputs *.npy
+        cli.main(["profile", tflite, "--inputs", "x.npy", "y.npy", "-o", "two.npz"])
+    assert ended.value.code == 0 and "2 inputs" in capsys.readouterr().out
     assert json.loads(Path("p.json").read_text())["inputs"] == ["x.npy[0:300]", "x.npy[300:600]"]
     listed = json.loads(Path("t.json").read_text())["tensors"]
     assert sum(t["kind"] == "activation" for t in listed) == 6

@@ -11,8 +11,9 @@ from .support import blame, check_json, check_outputs, counted, json_option, pro
 
 @click.command("profile", short_help="Run a model on real inputs; keep its activations in a tensor pack.")
 @click.argument("model")
+@click.argument("more", nargs=-1, metavar="")
 @click.option("--inputs", multiple=True, required=True, metavar="DIR|FILE",
-              help="Pictures, .wav, .npy, .npz (arrays named as the network's inputs), or folders of them; repeat it.")
+              help="Pictures, .wav, .npy, .npz (arrays named as the network's inputs), or folders of them.")
 @click.option("-o", "--output", required=True, metavar="PACK.npz", help="The tensor pack to write.")
 @click.option("--preprocess", default="", metavar="NAME=VALUE,...", help="How files become numbers, see above.")
 @click.option("--set", "constants", multiple=True, metavar="INPUT=NUMBER",
@@ -27,8 +28,8 @@ from .support import blame, check_json, check_outputs, counted, json_option, pro
 @click.option("--activation-bits", type=click.Choice(["4", "6", "8"]), help="With --quantize: bits of activations.  "
               "[default: 8]")
 @json_option
-def profile_command(model, inputs, output, preprocess, constants, carry, values, limit, no_weights, activation_bits,
-                    json_out, **options):
+def profile_command(model, more, inputs, output, preprocess, constants, carry, values, limit, no_weights,
+                    activation_bits, json_out, **options):
     """Run a .tflite or .onnx model on real inputs and write its weights and quantized activations as a tensor pack.
 
     Each file is one input, so that tables made from some inputs can be measured on others; with steps=N, N
@@ -60,7 +61,7 @@ def profile_command(model, inputs, output, preprocess, constants, carry, values,
     with blame("--preprocess"):
         how = Preparation.parse(preprocess)
     with blame("--inputs"):
-        files = find_files(inputs)
+        files = find_files((*inputs, *more))  # more: --inputs *.png, when the shell has filled in the star
     pairs = {"--set": constants, "--carry": carry}
     given = {name: dict(pair(name, text) for text in texts) for name, texts in pairs.items()}
     with blame(model), progress_bar() as bar:
