@@ -3,12 +3,16 @@
 import re
 import shutil
 import subprocess
+from itertools import pairwise
+from pathlib import Path
 
 import pytest
 
+from apack_hdl.simulation import verilator
 from synth import SynthError, synthesize
 from synth.gates import gate_level, read_mapped
 from synth.libraries import LIBRARIES, locate
+from synth.power import read_activity
 from synth.timing import MISSING
 
 # Six registers of eight bits, one for each way in which an enable and a reset can meet, one without an enable, and one
@@ -30,27 +34,50 @@ module registers(
 endmodule
 """
 GATED = {"held", "held_low", "reset_first", "enable_first", "reset_low"}
-BENCH = """
-module bench;
-  reg clk = 0, rst = 1, rst_n = 0, en = 1, go = 1, few = 1; reg [7:0] d = 0; integer i, wrong = 0, cycles = 0;
+# Source and netlist side by side, with inputs from a shift register that is as good as random.
+BOTH = """
+module both(input clk, output reg [15:0] cycle, wrong);
+  reg [63:0] state;
+  initial begin state = 64'h9e3779b97f4a7c15; cycle = 0; wrong = 0; end
+  wire begun = cycle > 3;
+  wire rst = !begun || state[10:8] == 0, rst_n = begun && state[13:11] != 0;
+  wire en = begun ? state[14] : cycle != 2, go = begun ? state[15] : cycle != 2;  // once each: written, kept
   wire [49:0] o, p;
-  registers source(clk, rst, rst_n, en, go, few, d,
+  registers source(clk, rst, rst_n, en, go, !begun || state[16], state[7:0],
                    o[7:0], o[15:8], o[23:16], o[31:24], o[39:32], o[47:40], o[49:48]);
-  gates mapped(clk, rst, rst_n, en, go, few, d,
+  gates mapped(clk, rst, rst_n, en, go, !begun || state[16], state[7:0],
                p[7:0], p[15:8], p[23:16], p[31:24], p[39:32], p[47:40], p[49:48]);
-  initial begin
-    for (i = 0; i < 3000; i = i + 1) begin
-      #1 d = $random; {en, go, few} = i == 1 ? 3'b001 : i < 4 ? 3'b111 : $random;
-      rst = i < 4 || $random % 8 == 0; rst_n = !(i < 4 || $random % 8 == 0);
-      #1 clk = 1;
-      #1 if (i > 4 && o !== p) wrong = wrong + 1;
-      cycles = cycles + (^o !== 1'bx);
-      clk = 0;
-    end
-    $display("%0d differences in %0d cycles without unknowns", wrong, cycles);
-    $finish;
+  always @(posedge clk) begin
+    cycle <= cycle + 1;
+    state <= {state[62:0], state[63] ^ state[62] ^ state[60] ^ state[59]} ^ {state[20:0], 43'd0};
+    if (begun && o !== p) wrong <= wrong + 1;
   end
 endmodule
+"""
+CYCLES, SKIP, COUNTED = 3000, 10, 2000
+ICARUS = f"""
+module bench;
+  reg clk = 0; wire [15:0] cycle, wrong;
+  both both(clk, cycle, wrong);
+  always @(posedge clk) $display("o %h", both.p);
+  initial begin repeat ({2 * CYCLES}) #1 clk = !clk; $display("wrong %0d of %0d", wrong, cycle); $finish; end
+endmodule
+"""
+VERILATOR = f"""
+#include "Vtop.h"
+#include "verilated.h"
+#include <cstdio>
+int main(int argc, char** argv) {{
+  VerilatedContext context;
+  context.commandArgs(argc, argv);
+  context.randReset(2);
+  Vtop top(&context);
+  for (int i = 0; i < {2 * CYCLES}; ++i) {{ top.clk = i & 1; top.eval(); }}
+  top.clk = 0;
+  top.eval();
+  std::printf("wrong %d of %d\\n", top.wrong, top.cycle);
+  top.final();
+}}
 """
 
 
@@ -110,18 +137,77 @@ def test_gating_saves_area_and_can_be_switched_off(report, source):
     assert "clock gating cells" not in plain.to_markdown()
 
 
-def test_the_gated_netlist_computes_what_the_source_does(report, source, tmp_path):
+@pytest.fixture(scope="module")
+def files(report, source):
+    """Verilog of source and netlist, the netlist with counters."""
+    folder = source.parent / "both"
+    folder.mkdir()
+    gates = gate_level(source.parent / "build", count_activity=True).read_text()
+    (folder / "gates.v").write_text(gates.replace("module registers(", "module gates("))
+    (folder / "both.v").write_text(BOTH)
+    return [folder / "both.v", source, folder / "gates.v"]
+
+
+@pytest.fixture(scope="module")
+def icarus(files):
+    """(what the bench said, the file of counts)"""
     if shutil.which("iverilog") is None:
         pytest.skip("Icarus Verilog is missing: apt-get install iverilog")
-    gates = gate_level(source.parent / "build").read_text().replace("module registers(", "module gates(")
-    (tmp_path / "gates.v").write_text(gates)
-    (tmp_path / "bench.v").write_text(BENCH)
-    files = ["bench.v", "gates.v", source]
-    subprocess.run(["iverilog", "-g2012", "-o", "bench", *files], cwd=tmp_path, check=True, timeout=60)
-    said = subprocess.run(["vvp", "bench"], cwd=tmp_path, check=True, capture_output=True, text=True, timeout=60).stdout
-    wrong, cycles = map(int, re.search(r"(\d+) differences in (\d+) cycles", said).groups())
-    assert wrong == 0
-    assert cycles > 2900
+    folder = files[0].parent
+    (folder / "bench.v").write_text(ICARUS)
+    subprocess.run(["iverilog", "-g2012", "-o", "bench", "bench.v", *files], cwd=folder, check=True, timeout=60)
+    counts = folder / "icarus.txt"
+    plus = [f"+activity={counts}", f"+activity_skip={SKIP}", f"+activity_cycles={COUNTED}"]
+    run = subprocess.run(["vvp", "bench", *plus], cwd=folder, check=True, capture_output=True, text=True, timeout=60)
+    return run.stdout, counts
+
+
+def test_the_gated_netlist_computes_what_the_source_does(icarus):
+    assert f"wrong 0 of {CYCLES}" in icarus[0]
+
+
+def test_the_same_in_verilator(files, icarus):
+    """Every register starts with a random value there; source and netlist must agree after the reset."""
+    try:
+        tool = verilator.find_verilator()
+        compiler = verilator.find_compiler()
+    except verilator.ToolError as error:
+        pytest.skip(str(error))
+    folder = files[0].parent
+    (folder / "main.cpp").write_text(VERILATOR)
+    random = ["--x-initial", "unique", "--x-assign", "unique"]
+    done = tool.run("--cc", *random, "--top-module", "both", "--prefix", "Vtop", "--Mdir", folder, *files)
+    assert done.returncode == 0, done.stderr
+    include = Path(tool.root) / "include"
+    sources = [*sorted(folder.glob("Vtop*.cpp")), folder / "main.cpp"]
+    sources += [include / "verilated.cpp", include / "verilated_threads.cpp"]
+    (folder / "all.cpp").write_text("".join(f'#include "{path}"\n' for path in sources))
+    flags = ["-std=c++20", "-O0", f"-I{folder}", f"-I{include}", f"-I{include / 'vltstd'}", "-pthread"]
+    program = folder / "simulator"
+    subprocess.run([compiler, *flags, folder / "all.cpp", "-o", program], check=True, timeout=300)
+    counts = folder / "verilator.txt"
+    plus = [f"+activity={counts}", f"+activity_skip={SKIP}", f"+activity_cycles={COUNTED}"]
+    run = subprocess.run([program, *plus], check=True, capture_output=True, text=True, timeout=60)
+    assert run.stdout == f"wrong 0 of {CYCLES}\n"
+    assert counts.read_text() == icarus[1].read_text()
+
+
+def test_counts_of_a_simulation(icarus, report, source):
+    """Against the values that the bench printed before each clock edge."""
+    lines = [line for line in icarus[0].splitlines() if line.startswith("o ")]
+    window = [int(line.split()[1], 16) for line in lines[SKIP : SKIP + COUNTED + 1]]
+    mapped = read_mapped(source.parent / "build")
+    counted = read_activity(mapped, icarus[1])
+    assert counted.cycles == COUNTED
+    ports = ("plain", "held", "held_low", "reset_first", "enable_first", "reset_low")
+    names = [f"{port}[{bit}]" for port in ports for bit in range(8)] + ["few_bits[0]", "few_bits[1]"]
+    for at, name in enumerate(names):
+        changes = sum((a ^ b) >> at & 1 for a, b in pairwise(window))
+        assert counted.toggles[name] * COUNTED == changes, name
+    shares = {gate.name.partition("_gate")[0]: counted.running[net] for net, gate in mapped.gates.items()}
+    assert shares["held"] == pytest.approx(0.5, abs=0.05)  # enabled half of the time ...
+    assert shares["reset_first"] == pytest.approx(0.5 + 0.5 / 8, abs=0.05)  # ... or reset in an eighth of it
+    assert counted.toggles["en"] > 0.4
 
 
 ENABLED = """

@@ -3,7 +3,16 @@
 from .errors import SynthError
 from .gates import gate_level
 from .libraries import LIBRARIES
+from .power import MeasuredPower, measured_power
 from .report import SynthesisReport
 from .synthesis import synthesize
 
-__all__ = ["LIBRARIES", "SynthError", "SynthesisReport", "gate_level", "synthesize"]
+__all__ = [
+    "LIBRARIES",
+    "MeasuredPower",
+    "SynthError",
+    "SynthesisReport",
+    "gate_level",
+    "measured_power",
+    "synthesize",
+]

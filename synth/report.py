@@ -14,6 +14,7 @@ from .files import write_atomically
 from .flow import Block
 from .fpga import Fpga
 from .paths import CriticalPath
+from .power import MeasuredPower
 from .timing import Power
 
 _SUMMED = ("cells", "flops", "clock_gates", "area_um2", "kge")
@@ -23,6 +24,9 @@ _MANY_BLOCKS = 24  # beyond this a table is unreadable: numbered copies (engine0
 @dataclass(frozen=True)
 class CellFigures:
     """What the design is in standard cells. t_min_ns, path and power are None without OpenSTA.
+
+    power: at one activity for all nets, all clocks running. power_measured: with the activity of a simulation, if one
+    was made.
 
     area_um2, kge, cells, flops: of the netlist that was timed. blocks: of the hierarchical run, whose areas add up to
     `blocks_um2`, a little more than `area_um2` since nothing is shared between blocks there.
@@ -43,6 +47,7 @@ class CellFigures:
     t_min_ns: float | None
     path: CriticalPath | None
     power: Power | None
+    power_measured: MeasuredPower | None = None
 
     @property
     def blocks_um2(self) -> float:
@@ -88,6 +93,10 @@ class SynthesisReport:
         power = self.cells and self.cells.power
         return power.total_mw * 1e9 / self.values_per_s if power and self.values_per_s else None
 
+    def with_measured_power(self, power: MeasuredPower) -> "SynthesisReport":
+        """The same report with the power that `synth.measured_power` found."""
+        return replace(self, cells=replace(self.cells, power_measured=power))
+
     def to_json(self) -> dict:
         """Everything as plain dictionaries, lists, numbers and strings; derived figures included."""
         plain = asdict(self)
@@ -98,6 +107,8 @@ class SynthesisReport:
                 block["instances"] = own.instances
             if self.cells.path:
                 plain["cells"]["path"]["words"] = self.cells.path.words
+            if self.cells.power_measured:
+                plain["cells"]["power_measured"]["pj_per_value"] = self.cells.power_measured.pj_per_value
         return json.loads(json.dumps(plain | derived))  # tuples become lists, as in the file
 
     def to_markdown(self) -> str:
@@ -165,12 +176,24 @@ def _cell_figures(cells: CellFigures) -> Iterator[tuple[str, str]]:
         yield "T_min", f"{cells.t_min_ns:.3f} ns"
         yield "slowest path", cells.path.words
     if cells.power:
-        p = cells.power
+        yield "power", f"{_milliwatts(cells.power)} and activity {cells.power.activity:g} ({_shares(cells.power)})"
+    if measured := cells.power_measured:
         yield (
-            "power",
-            f"{p.total_mw:.2f} mW at {p.clock_ghz:.3f} GHz and activity {p.activity:g} (internal {p.internal_mw:.2f}, "
-            f"switching {p.switching_mw:.2f}, leakage {p.leakage_mw:.3f})",
+            "power, measured",
+            f"{_milliwatts(measured)} with {measured.stimulus}: {measured.cycles:,} cycles, mean activity "
+            f"{measured.activity:.3f}, flip-flops clocked in {measured.clocked:.1%} of them ({_shares(measured)}); "
+            "no glitches",
         )
+        if measured.pj_per_value:
+            yield "energy, measured", f"{measured.pj_per_value:.3f} pJ per value, {measured.values:,} values"
+
+
+def _milliwatts(power: Power) -> str:
+    return f"{power.total_mw:.2f} mW at {power.clock_ghz:.3f} GHz"
+
+
+def _shares(power: Power) -> str:
+    return f"internal {power.internal_mw:.2f}, switching {power.switching_mw:.2f}, leakage {power.leakage_mw:.3f}"
 
 
 def _fpga_figures(fpga: Fpga) -> Iterator[tuple[str, str]]:

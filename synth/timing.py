@@ -8,6 +8,7 @@ library's wire-load model, the clock is ideal.
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -90,23 +91,13 @@ def analyse(netlist: Netlist, library: Library, period_ns: float, activity: floa
 
     Raises SynthError if OpenSTA reports any error, or if the design has no path to time.
     """
-    sta = shutil.which("sta")
-    if sta is None:
+    if shutil.which("sta") is None:
         return None
-    folder = netlist.verilog.parent
-    values = {
-        "netlist": netlist.verilog.name,
-        "top": netlist.top,
-        "period": period_ns,
-        "clocks": " ".join(netlist.clocks),
-        "driver": library.driver,
-        "load": library.load_ff / library.cap_unit_ff,
-        "endpoints": 2 * netlist.cells + 10_000,  # above any possible count: every endpoint is wanted
-        "activity": activity,
-    }
-    write_atomically(folder / "timing.tcl", (_TIMING + _REPORTS).format(**values))
-    said = _run([sta, "-exit", "timing.tcl"], folder)
-    parts = _split(said)
+    script = constraints(netlist.verilog.name, netlist.top, netlist.clocks, library, period_ns)
+    endpoints = 2 * netlist.cells + 10_000  # above any possible count: every endpoint is wanted
+    script += _REPORTS.format(period=period_ns, endpoints=endpoints, activity=activity)
+    write_atomically(netlist.verilog.with_name("timing.tcl"), script)
+    parts = run_sta(netlist.verilog.with_name("timing.tcl"))
     if "slack" not in parts:
         raise SynthError(f"{netlist.top}: no path between registers or ports, so there is no clock to report")
     t_min = period_ns - float(parts["slack"])
@@ -118,26 +109,36 @@ def analyse(netlist: Netlist, library: Library, period_ns: float, activity: floa
         block_t_min_ns=_by_block(parts["endpoints"], period_ns, names),
         power=_power(parts["power"], activity, 1 / t_min),
         notes=tuple(line.removeprefix("Warning: ") for line in parts["setup"].splitlines() if "Warning: " in line),
-        version=re.search(r"^OpenSTA (\S+)", said, re.MULTILINE)[1],
+        version=re.search(r"^OpenSTA (\S+)", parts[""], re.MULTILINE)[1],
     )
 
 
-def _run(command: list[str], folder: Path) -> str:
-    """OpenSTA's output; it exits with 0 and goes on printing figures after an error, so its words are searched."""
-    done = subprocess.run(command, cwd=folder, stdin=subprocess.DEVNULL, capture_output=True, text=True)
+def constraints(netlist: str, top: str, clocks: Sequence[str], library: Library, period_ns: float) -> str:
+    """The script that reads the netlist (a file beside the script) and says what surrounds it."""
+    load = library.load_ff / library.cap_unit_ff
+    names = " ".join(clocks)
+    return _TIMING.format(
+        netlist=netlist, top=top, clocks=names, driver=library.driver, load=load, period=period_ns
+    )
+
+
+def run_sta(script: Path) -> dict[str, str]:
+    """What OpenSTA says, cut at the lines that the script marks with '@': mark -> text; "" -> what comes before.
+
+    The script ends with the mark "end". OpenSTA exits with 0 and goes on printing figures after an error, so its words
+    are searched for complaints; SynthError with the first one. Everything is kept beside the script, in a log.
+    """
+    command = ["sta", "-exit", script.name]
+    done = subprocess.run(command, cwd=script.parent, stdin=subprocess.DEVNULL, capture_output=True, text=True)
     said = done.stderr + done.stdout  # the first error first
-    write_atomically(folder / "timing.log", said)
+    log = script.with_suffix(".log")
+    write_atomically(log, said)
     wrong = re.search(r"^Error: .*|^.*syntax error.*|^.*black box.*", said, re.MULTILINE)
     if wrong or done.returncode or "@end" not in said:
         line = wrong[0].strip() if wrong else f"ended with code {done.returncode}"
-        raise SynthError(f"OpenSTA: {line.removeprefix('Error: ')} (see {folder / 'timing.log'})")
-    return said
-
-
-def _split(said: str) -> dict[str, str]:
-    """The output cut at the lines that the script marks with '@'."""
-    pieces = re.split(r"^@(\w+)", said, flags=re.MULTILINE)
-    return dict(zip(pieces[1::2], pieces[2::2], strict=True))
+        raise SynthError(f"OpenSTA: {line.removeprefix('Error: ')} (see {log})")
+    first, *pieces = re.split(r"^@(\w+)", said, flags=re.MULTILINE)
+    return {"": first} | dict(zip(pieces[::2], pieces[1::2], strict=True))
 
 
 def _by_block(endpoints: str, period_ns: float, names: Names) -> dict[str, float]:
