@@ -54,7 +54,9 @@ def awkward():
         narrow, wide = laplacian(2103, 3), rng.integers(-128, 128, 2100).astype(np.int8)
         mixed = np.concatenate((narrow, wide, np.zeros(699, np.int8)))
         foreign = SymbolTable(config, (0, 9, 250), (0, 1, config.total - 1))  # no code for 0..8
-        for array in (narrow, wide, mixed, narrow.reshape(3, -1), narrow[:1], narrow[:0], np.zeros(5000, np.int8)):
+        spiked = np.full(1400, -2, np.int8)
+        spiked[1000] = 3  # the only value without a code, in a block that would shrink
+        for array in (spiked, narrow, wide, mixed, narrow.reshape(3, -1), narrow[:1], narrow[:0], np.zeros(5000, np.int8)):
             yield array, own_table(array, config, cover_all=True)
             yield array, own_table(mixed, config)
             yield array, foreign

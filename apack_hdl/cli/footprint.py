@@ -1,6 +1,7 @@
 """The footprint of whole models."""
 
 import os
+import time
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from pathlib import Path
@@ -72,7 +73,9 @@ def footprint_command(models, per, rivals, activation_tables, verify, jobs, clus
         settings = Settings(config, activation_tables, rival_names(rivals), verify, pictures=html_out is not None)
     except ValueError as error:
         raise click.ClickException(f"--rivals: {str(error).removeprefix('rivals ')}") from error
+    began = time.perf_counter()
     result = measured(models, settings, {"quantize": recipe}, jobs, cluster)
+    took = time.perf_counter() - began
     if html_out:
         from golden.report import html  # here: it reads its template
 
@@ -86,7 +89,7 @@ def footprint_command(models, per, rivals, activation_tables, verify, jobs, clus
 
         with blame(markdown_out):
             write_atomic(markdown_out, markdown(result).encode())
-    show(json_out, result, lambda: render(result, per))
+    show(json_out, result, lambda: render(result, per, took))
 
 
 def check_different(outputs: dict[str, str | None]) -> None:

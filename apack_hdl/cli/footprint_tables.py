@@ -12,8 +12,8 @@ LEGEND = (
 )
 
 
-def render(document: dict, per: str) -> None:
-    """Print the tables of a document of :func:`golden.footprint.document`."""
+def render(document: dict, per: str, seconds: float) -> None:
+    """Print the tables of a document of :func:`golden.footprint.document`, and how long it took to measure."""
     for model in document["models"]:
         print_table(model["name"], COLUMNS, footprint_rows(model))
         if PER[per]:
@@ -26,6 +26,8 @@ def render(document: dict, per: str) -> None:
     if len(document["models"]) > 1:
         print_table(f"{len(document['models'])} models", ("ratio", *COLUMNS[3:6]), summary_rows(document["summary"]))
     say(LEGEND)
+    size = sum(model["totals"]["all"]["stored"]["raw_bits"] for model in document["models"]) / 8e6
+    say(f"{size:.2f} MB of tensors measured in {seconds:.1f} s, {size / seconds:.1f} MB/s")
 
 
 def footprint_rows(model: dict) -> list[tuple[str, ...]]:
