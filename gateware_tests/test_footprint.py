@@ -9,6 +9,7 @@ from golden.codec import to_codes
 from golden.config import CodecConfig
 from golden.container import Reader, compress
 from golden.footprint import Settings, file_bytes, footprint, measure, pack_footprint, tensor_footprint, together
+from golden.footprint.smoothing import WAYS, losses
 from golden.header import Header
 from golden.sample import PATH
 from golden.search import histogram, search_table
@@ -56,7 +57,8 @@ def awkward():
         foreign = SymbolTable(config, (0, 9, 250), (0, 1, config.total - 1))  # no code for 0..8
         spiked = np.full(1400, -2, np.int8)
         spiked[1000] = 3  # the only value without a code, in a block that would shrink
-        for array in (spiked, narrow, wide, mixed, narrow.reshape(3, -1), narrow[:1], narrow[:0], np.zeros(5000, np.int8)):
+        others = narrow.reshape(3, -1), narrow[:1], narrow[:0], np.zeros(5000, np.int8)
+        for array in (spiked, narrow, wide, mixed, *others):
             yield array, own_table(array, config, cover_all=True)
             yield array, own_table(mixed, config)
             yield array, foreign
@@ -210,6 +212,17 @@ def test_cluster_agrees(tmp_path, monkeypatch):
     pack = make_pack(tmp_path / "p.npz", tensors)
     with distributed.LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
         assert footprint([pack], cluster=cluster.scheduler_address) == footprint([pack])
+
+
+def test_ways_to_make_tables(tmp_path):
+    """What FOOTPRINT.md compares: the plain sum is what the footprint does; the spread of a spike costs."""
+    arrays = [laplacian(4000, 3, 1), laplacian(4000, 3, 2), np.full(4000, 5, np.int8), np.full(4000, 5, np.int8)]
+    names = ("x", "x", "spike", "spike")
+    entries = [{"kind": "activation", "name": name, "input": i} for i, name in enumerate(names)]
+    found = losses(make_pack(tmp_path / "p.npz", list(zip(arrays, entries, strict=True))))
+    assert set(found) == set(WAYS) and 0 < found["sum"] < 0.02 and min(found.values()) == found["sum"]
+    assert found["smoothed, 7"] > found["smoothed, 3"] > 2 * found["sum"] and found["2 % even"] > found["0.1 % even"]
+    assert losses(make_pack(tmp_path / "one.npz", [(arrays[0], {"kind": "weight"})])) == {}
 
 
 def test_wrong_settings():
