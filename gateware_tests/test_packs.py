@@ -76,6 +76,12 @@ def test_arrays_are_loaded_one_at_a_time(tmp_path):
         ({"tensors": [{"name": "w"}]}, "describes tensor None"),
         ({"tensors": ["w"]}, "describes tensor 'w'"),
         ({"tensors": [{"key": "w", "bits": "8"}]}, "bits of tensor 'w' must be an integer, not '8'"),
+        ({"tensors": [{"key": "w", "shape": 5}]}, "shape of tensor 'w' must be a list of natural numbers, not '5'"),
+        ({"tensors": [{"key": "w", "shape": [2, -1]}]}, "shape of tensor 'w' must be a list of natural numbers"),
+        ({"tensors": [{"key": "w", "n_total": -1}]}, "n_total of tensor 'w' must be a natural number, not '-1'"),
+        ({"tensors": [{"key": "w", "role": ["kv"]}]}, "role of tensor 'w' must be text"),
+        ({"tensors": [], "info": []}, "info in meta must be a JSON object"),
+        (b"[" * 100_000, "meta must be UTF-8 JSON"),
         ({"tensors": [{"key": "w", "bits": True}]}, "bits of tensor 'w' must be an integer, not True"),
     ],
 )

@@ -296,6 +296,14 @@ def test_float_model_without_recipe(refused):
     refused(path, "--inputs", "x.npy", "--quantize", words="is not finite")
 
 
+def test_recipe_for_a_quantized_model(refused):
+    path = save("q.onnx", [("DequantizeLinear", "w s", "d", {}), ("MatMul", "x d", "y", {})],
+                [("x", "FLOAT", [1, 4])], [("y", "FLOAT", [1, 3])],
+                {"w": INT8.T.copy(), "s": np.array(0.5, np.float32)}, opset=13)
+    np.save("x.npy", np.zeros((1, 4), np.float32))
+    refused(path, "--inputs", "x.npy", "--quantize", words="leave --quantize out")
+
+
 def test_missing_input():
     path = save("two.onnx", [("Add", "a b", "c", {}), ("QuantizeLinear", "c s", "q", {})],
                 [("a", "FLOAT", [1]), ("b", "FLOAT", [1])], [("q", "UINT8", [1])], {"s": np.array(1, np.float32)})

@@ -101,6 +101,31 @@ def test_onnx_operators_on_integers(tmp_path):
     assert record.meta["scale"] == pytest.approx(scale.tolist()) and record.meta["zero_point"] == [0, 1, 2, 3]
 
 
+@pytest.mark.parametrize("axis", [None, 0, 1])
+def test_onnx_float_constant_that_the_graph_quantizes(tmp_path, axis):
+    """As training with quantization leaves weights: float, then QuantizeLinear and its inverse."""
+    onnx = pytest.importorskip("onnx")
+    h = onnx.helper
+    scale = np.float32(0.01) if axis is None else np.linspace(0.01, 0.03, FLOATS.shape[axis]).astype(np.float32)
+    zero = np.full(np.shape(scale), -5, np.int8)
+    more = {} if axis is None else {"axis": axis}
+    nodes = [h.make_node("QuantizeLinear", ["w", "s", "z"], ["q"], **more),
+             h.make_node("DequantizeLinear", ["q", "s", "z"], ["d"], **more),
+             h.make_node("MatMul", ["x", "d"], ["y"], name="dense")]
+    constants = {"w": FLOATS, "s": np.asarray(scale), "z": np.asarray(zero)}
+    model = make.onnx_model(nodes, [("x", "FLOAT", [1, 6])], [("y", "FLOAT", [1, 5])], constants)
+    onnx.save(model, tmp_path / "m.onnx")
+    ((record, array),) = read(tmp_path / "m.onnx").values()
+    by = scale if axis is None else np.expand_dims(scale, 1 - axis)
+    assert array.dtype == np.int8 and np.array_equal(array, np.clip(np.rint(FLOATS / by) - 5, -128, 127))
+    assert (record.bits, record.meta["op"], record.meta["layer"]) == (8, "MatMul", "dense")
+    assert set(skipped(tmp_path / "m.onnx")) == {"floating point (needs --quantize)", zeros_reason()}
+
+
+def zeros_reason():
+    return "scales' zero points and other integers that no operator takes as quantized data"
+
+
 @pytest.mark.parametrize("bits", [2, 4, 8])
 def test_onnx_matmulnbits(tmp_path, bits):
     """N = 3 columns of K = 32 values in blocks of 16; low bits of a byte first."""

@@ -2,18 +2,18 @@
 
 Read are constants of type int8, uint8, int16, uint16, int4, uint4, int2 and uint2 that DequantizeLinear (per tensor,
 per channel or in blocks) or an operator on integers takes as data, MatMulNBits and GatherBlockQuantized of 2, 4 and
-8 bits among them; and, with a recipe, the float weights of the operators in ``graph.FLOAT_WEIGHTS``.
+8 bits among them; float constants behind a QuantizeLinear, as training with quantization leaves them; and, with a
+recipe, the float weights of the operators in ``graph.FLOAT_WEIGHTS``.
 """
 
 import os
 
 import numpy as np
 
-from ..errors import FormatError
 from .base import Record, TensorFile, damage, unpack
 from .graph import FLOAT_WEIGHTS, INTEGER_WEIGHTS, Graph, attribute, layer
 from .onnx_file import FLOATS, INTEGERS, OnnxFile
-from .recipe import Recipe
+from .recipe import Recipe, parts
 from .roles import graph_roles, name_role
 
 MOST_SCALES = 4096  # listed in a record; blocks have more scales than anybody reads
@@ -31,7 +31,8 @@ class OnnxModel(TensorFile):
     def __init__(self, path: str | os.PathLike, quantize: Recipe | None = None):
         super().__init__(path)
         self.file, self.recipe = OnnxFile(path), quantize
-        self._sources: dict[str, tuple] = {}  # key -> TensorProto, packed bits or None, axis to quantize along
+        # key -> TensorProto; bits it is packed to, or type that the graph quantizes it to, or None; axis of the scales
+        self._sources: dict[str, tuple] = {}
         self._seen: set[int] = set()
         with damage(path):
             self.graphs = list(Graph(self.file.model.graph).all())
@@ -50,6 +51,8 @@ class OnnxModel(TensorFile):
             users = graph.users(node.output[0])
             op, where = (users[0][0].op_type, layer(users[0][0])) if users else (node.op_type, layer(node))
             self._integer(graph, node, 0, (1, 2), op, where)
+        if node.op_type == "QuantizeLinear":
+            self._to_quantize(graph, node)
         for index, scaling in INTEGER_WEIGHTS.get(node.op_type, {}).items():
             self._integer(graph, node, index, scaling, node.op_type, layer(node))
 
@@ -75,6 +78,23 @@ class OnnxModel(TensorFile):
         role = self._roles.get(tensor.name) or name_role(tensor.name)
         record = self.add(tensor.name, bits, shape, op=op, layer=where, role=role, **meta)
         self._sources[record.key] = tensor, packed, None
+
+    def _to_quantize(self, graph: Graph, node) -> None:
+        """The record of a float constant that the graph itself quantizes."""
+        tensor = graph.constant(node.input[0]) if node.input else None
+        if tensor is None or tensor.data_type not in FLOATS or id(tensor) in self._seen:
+            return
+        zero = graph.constant(node.input[2]) if len(node.input) > 2 and node.input[2] else None
+        kind = zero.data_type if zero is not None else attribute(node, "output_dtype", 0) or 2
+        meta = self.scaling(graph, node, (1, 2))
+        if kind not in INTEGERS or meta["scale"] is None or attribute(node, "block_size", 0):
+            return
+        self._seen.add(id(tensor))
+        users = graph.users(node.output[0])
+        op, where = (users[0][0].op_type, layer(users[0][0])) if users else (node.op_type, layer(node))
+        role = self._roles.get(tensor.name) or name_role(tensor.name)
+        record = self.add(tensor.name, INTEGERS[kind], tensor.dims, op=op, layer=where, role=role, **meta)
+        self._sources[record.key] = tensor, kind, meta["axis"]
 
     def scaling(self, graph: Graph, node, scaling) -> dict:
         """Scale, zero point and axis as a record has them; None for what is computed or too long to list."""
@@ -139,16 +159,31 @@ class OnnxModel(TensorFile):
         tensor, packed, axis = self._sources[record.key]
         array = self.file.load(tensor)
         with damage(self.path, f"tensor {record.name!r}"):
-            if packed:
+            if packed and tensor.data_type not in FLOATS:
                 shape = record.meta["shape"]
                 return unpack(array.reshape(-1), packed, record.meta["n_total"], signed=False).reshape(shape)
             if tensor.data_type not in FLOATS:
                 return array
-            if self.recipe is None:
-                raise FormatError("a float tensor takes a recipe")
+            if packed:
+                return quantize_linear(array, record, packed, axis)
             codes, scale, zero = self.recipe.quantize(array, axis)
             record.meta.update(scale=scale.tolist(), zero_point=zero.tolist())
             return codes
+
+
+def quantize_linear(array, record: Record, kind: int, axis: int | None) -> np.ndarray:
+    """What QuantizeLinear makes of a float constant, of the type ``kind``."""
+    unsigned = kind in (2, 4, 21, 25)
+    dtype = np.dtype(f"{'u' if unsigned else ''}int{max(8, record.bits)}")
+    low, high = (0, 2**record.bits - 1) if unsigned else (-(2 ** (record.bits - 1)), 2 ** (record.bits - 1) - 1)
+    along = [1] * len(array.shape)
+    along[axis or 0] = -1
+    scale, zero = (np.reshape(record.meta[name], along) for name in ("scale", "zero_point"))
+    codes = np.empty(array.shape, dtype)
+    for rows in parts(array.shape):
+        here = rows if axis == 0 else slice(None)
+        codes[rows] = np.clip(np.rint(np.asarray(array[rows], np.float32) / scale[here]) + zero[here], low, high)
+    return codes
 
 
 def channel_axis(axis: int | None, dimensions: int, swapped: bool) -> int | None:

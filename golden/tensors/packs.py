@@ -16,6 +16,23 @@ from ..errors import FormatError
 from .base import Record, TensorFile, check_member, damage
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+
+
+def _natural(value) -> bool:
+    return type(value) is int and value >= 0
+
+
+def _text(value) -> bool:
+    return isinstance(value, str)
+
+
+# What the fields of a tensor must be where they are there: name, in words, as a test.
+FIELDS = (
+    *((name, "text", _text) for name in ("name", "kind", "op", "layer", "role", "layout", "quantized")),
+    *((name, "a natural number", _natural) for name in ("n_total", "n_stored", "input", "group")),
+    ("shape", "a list of natural numbers", lambda value: isinstance(value, list) and all(map(_natural, value))),
+    *((name, "a list", lambda value: isinstance(value, list)) for name in ("scale", "zero_point")),
+)
 MAX_HEADER = 10_000  # bytes, numpy's own limit
 
 
@@ -86,10 +103,12 @@ class Pack:
         text = self._array("meta").tobytes()
         try:
             description = json.loads(text)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise FormatError(f"{self.path}: meta must be UTF-8 JSON ({error})") from None
         if not isinstance(description, dict) or not isinstance(description.get("tensors"), list):
             raise FormatError(f"{self.path}: meta must be a JSON object with a list 'tensors'")
+        if not isinstance(description.get("info", {}), dict):
+            raise FormatError(f"{self.path}: info in meta must be a JSON object")
         return description
 
     def _record(self, entry) -> Record:
@@ -99,6 +118,10 @@ class Pack:
         bits = entry.get("bits")
         if bits is not None and type(bits) is not int:
             raise FormatError(f"{self.path}: bits of tensor {entry['key']!r} must be an integer, not {bits!r}")
+        for field, allowed, fits in FIELDS:
+            if entry.get(field) is not None and not fits(entry[field]):
+                found = str(entry[field])[:60]
+                raise FormatError(f"{self.path}: {field} of tensor {entry['key']!r} must be {allowed}, not {found!r}")
         name, kind = str(entry.get("name", entry["key"])), str(entry.get("kind", "tensor"))
         return Record(entry["key"], name, kind, bits, entry)
 

@@ -76,6 +76,8 @@ def runner(path: str | os.PathLike, recipe: Recipe | None, bits: int, make_feede
         folder = Path(name)
         folded = simulate_onnx.fold(path, folder)
         weights = OnnxModel(folded, quantize=recipe)
+        if not all(record.meta.get("quantized") for record in weights.records):
+            raise FormatError(f"{path}: is quantized already; leave --quantize out")
         model = simulate_onnx.fake_weights(folded, recipe)
         simulate_onnx.insert_quantizers(model, observe(model, make_feeder), bits)
         made = OnnxRunner(model, bits, weights)

@@ -12,6 +12,7 @@ from .graph import CODING, FLOAT_WEIGHTS, INTEGER_WEIGHTS, MOVES, Graph
 ALONG = MOVES | CODING | {"Add", "Mul", "Div", "Split", "Slice", "Concat", "Gather", "Neg", "Where", "Sub", "Clip"}
 PRODUCTS = {"MatMul", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", "DynamicQuantizeMatMul", "Einsum"}
 DENSE = PRODUCTS | {"Gemm", "QGemm", "MatMulNBits"}
+FUSED = {"Attention", "QAttention"}  # projection and attention in one, in onnxruntime's own set of operators
 FAR = 24  # operators followed from a softmax or a product before giving up
 
 NAMES = (  # first match counts; names are lower case
@@ -42,6 +43,8 @@ def graph_roles(graph: Graph) -> tuple[dict[str, str], set[str]]:
             name = graph.behind(node.input[0])[0]
             if graph.constant(name) is not None and len(graph.constant(name).dims) == 2:
                 roles[name] = "embedding"
+        if node.op_type in FUSED and len(node.input) > 1:
+            roles[graph.behind(node.input[1])[0]] = "projection"
     softmaxes = (node for node in graph.nodes if node.op_type == "Softmax" and node.input)
     attention = [found for found in (_attention(graph, node) for node in softmaxes) if found]
     for query, key, value, product in attention:
