@@ -203,6 +203,15 @@ def test_npz_header_that_claims_too_much(tmp_path):
     assert "does not agree with its" in try_to_read(tmp_path / "m.npz")
 
 
+def test_npy_header_of_another_length(tmp_path):
+    """Numpy would take the 2 GB that the header claims to have before it looks for them."""
+    (tmp_path / "m.npy").write_bytes(b"\x93NUMPY\x02\x00" + struct.pack("<I", (1 << 31) - 1) + bytes(100))
+    tracemalloc.start()
+    assert "its header claims 2,147,483,647 bytes" in try_to_read(tmp_path / "m.npy")
+    assert tracemalloc.get_traced_memory()[1] < 1 << 20
+    tracemalloc.stop()
+
+
 @pytest.mark.parametrize("dims", [(1 << 40, 1 << 40), (-1, 4), (1,) * 40, (1 << 20, 1 << 20)])
 def test_onnx_dimensions_no_tensor_has(tmp_path, dims):
     onnx = pytest.importorskip("onnx")
