@@ -1,6 +1,8 @@
 """Whole-model footprints: sizes are those of real files, everything is counted, sums add up."""
 
 import json
+import os
+import time
 
 import numpy as np
 import pytest
@@ -8,7 +10,16 @@ import pytest
 from golden.codec import to_codes
 from golden.config import CodecConfig
 from golden.container import Reader, compress
-from golden.footprint import Settings, file_bytes, footprint, measure, pack_footprint, tensor_footprint, together
+from golden.footprint import (
+    Settings,
+    file_bytes,
+    footprint,
+    measure,
+    pack_footprint,
+    tensor_footprint,
+    together,
+    workers,
+)
 from golden.footprint.smoothing import WAYS, losses
 from golden.header import Header
 from golden.sample import PATH
@@ -202,6 +213,24 @@ def test_workers_agree(tmp_path, monkeypatch):
     here = footprint([pack])
     assert footprint([pack], jobs=2, progress=lambda n, total: done.append((n, total))) == here
     assert done[0] == (0, 10) and done[-1] == (10, 10) and len(done) > 3
+
+
+def die(*_):
+    os._exit(1)
+
+
+def test_worker_that_dies_is_an_error():
+    with pytest.raises(OSError, match="a worker process has ended"), workers(2) as submit:
+        list(submit(die, [(), (), ()]))
+
+
+def test_workers_end_at_once_when_something_goes_wrong():
+    """An interrupt does not wait for what they are at."""
+    began = time.monotonic()
+    with pytest.raises(KeyboardInterrupt), workers(2) as submit:
+        for _ in submit(time.sleep, [(0,), (100,), (100,), (100,)]):
+            raise KeyboardInterrupt
+    assert time.monotonic() - began < 50
 
 
 def test_cluster_agrees(tmp_path, monkeypatch):

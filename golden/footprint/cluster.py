@@ -28,12 +28,14 @@ def connected(address: str) -> Iterator:
 
 
 def _on(client, function, tasks) -> Iterator[tuple[int, list]]:
-    from distributed import as_completed
+    from distributed import KilledWorker, as_completed
 
     # Not pure: the same call can mean another file's content next time.
     numbers = {client.submit(function, *task, pure=False): number for number, task in enumerate(tasks)}
     try:
         for future in as_completed(list(numbers), loop=client.loop):
             yield numbers[future], future.result()
+    except KilledWorker:
+        raise OSError("workers of the cluster have ended without a result; memory may have run out") from None
     finally:
         client.cancel(list(numbers))

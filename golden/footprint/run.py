@@ -3,9 +3,10 @@
 import signal
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from functools import partial
-from multiprocessing import get_context
+from multiprocessing import active_children, get_context
 from pathlib import Path
 
 from ..config import check_int
@@ -137,7 +138,7 @@ def workers(jobs: int = 1, cluster: str | None = None) -> Iterator[Submit | None
     cluster : address of a Dask scheduler whose workers do it instead. They must have this project, and the models
         under the same absolute paths.
 
-    Raises ValueError if Dask is missing or an argument wrong, OSError if the cluster does not answer.
+    Raises ValueError if Dask is missing or an argument wrong, OSError if the cluster does not answer or a worker dies.
     """
     check_int("jobs", jobs, 1, 1024)
     if cluster is not None:
@@ -148,11 +149,25 @@ def workers(jobs: int = 1, cluster: str | None = None) -> Iterator[Submit | None
     elif jobs == 1:
         yield None
     else:
-        # Fresh processes: a fork would copy the locks of a progress display's thread.
-        # An interrupt is the parent's to handle.
-        ignore = signal.signal, (signal.SIGINT, signal.SIG_IGN)
-        with ProcessPoolExecutor(jobs, get_context("spawn"), *ignore) as pool:
+        with _pool(jobs) as pool:
             yield partial(_in_pool, pool)
+
+
+@contextmanager
+def _pool(jobs: int) -> Iterator[ProcessPoolExecutor]:
+    """Processes that end at once when something goes wrong here, whatever they are at."""
+    before = set(active_children())
+    # Fresh processes: a fork would copy the locks of a progress display's thread. Interrupts are the parent's business.
+    pool = ProcessPoolExecutor(jobs, get_context("spawn"), signal.signal, (signal.SIGINT, signal.SIG_IGN))
+    try:
+        yield pool
+    except BaseException:
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in set(active_children()) - before:
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown()
 
 
 def _in_pool(pool: ProcessPoolExecutor, function, tasks) -> Iterator[tuple[int, list]]:
@@ -160,6 +175,5 @@ def _in_pool(pool: ProcessPoolExecutor, function, tasks) -> Iterator[tuple[int, 
     try:
         for future in as_completed(numbers):
             yield numbers[future], future.result()
-    finally:
-        for future in numbers:
-            future.cancel()
+    except BrokenProcessPool:
+        raise OSError("a worker process has ended without a result; memory may have run out") from None
