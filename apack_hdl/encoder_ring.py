@@ -100,7 +100,7 @@ class EncoderRing(wiring.Component):
         offered = turns.pick("offered", [port.valid for port in self.values])
         turns.pick("value", [port.p.data for port in self.values])
         turns.pick("last", [port.p.last for port in self.values])
-        turns.put("finishing", turns.pick("finishing_now", finishing))
+        turns.put("finishing", turns.pick("finishing_now", finishing), reset=True)
         first = turns.put("first", ~turns.pick("within", within))
         if self.banks == 1:
             bank, held = turns.put("bank", Const(0, 1)), self.loading
@@ -131,7 +131,7 @@ class EncoderRing(wiring.Component):
         words = self._symbol_words
         symbol_room = turns.pick("symbol_room", words.room)
         offset_room = turns.pick("offset_room", self._offset_words.room)
-        flushing, tail = (turns.put(n, turns.recall(n, 1, reset=True)) for n in ("flushing", "tail"))
+        flushing, tail = (turns.put(n, turns.recall(n, 1, reset=True), reset=True) for n in ("flushing", "tail"))
         may = turns.put("may", symbol_room & offset_room & ~flushing)
         step = turns.put("step", turns["there"] & may, reset=True)
         finish = turns.put("finish", turns["finishing"] & may, reset=True)
@@ -188,7 +188,7 @@ class EncoderRing(wiring.Component):
         turns.put("digit", added[R:-1] & ~(padding & finish.replicate(DIGIT)))
         turns.put("carry", added[-1])
         turns.put("bytes", Mux(finish & (turns["position"] < 8), 1, 2))
-        turns.put("arrives", complete | finish, reset=True)
+        turns.put("arrives", complete & turns["step"] | finish, reset=True)
 
     def _resolve(self, m: Module, turns: Turns):
         """Hold back what a carry may still change, see :class:`.code.CarryResolver`, and let a digit go."""
@@ -240,7 +240,7 @@ class EncoderRing(wiring.Component):
         overflows = moved > DIGIT  # a full digit stays, so that a stream's last one is not empty
         m.d.comb += moved.eq(position + (bits & step.replicate(len(bits))))
         turns.keep("offset_position", Mux(overflows, moved - DIGIT, moved)[:5])
-        turns.put("offset_complete", overflows)
+        turns.put("offset_complete", overflows & step)
         offset = turns["offset"] & step.replicate(width)
         turns.put("offset_placed", (offset << (2 * DIGIT - moved)[:6])[: 2 * DIGIT])
 
