@@ -12,6 +12,7 @@ from golden.config import CodecConfig, check_int
 from .arithmetic import select
 from .layouts import block_layout, check_banks, report_layout, row_load_layout, value_layout, word_layout
 from .reader import Reader, ReaderShape, can_read, has_ended
+from .lookup import offset_bits
 from .registers import payload_register
 from .ring import Ring, Unit
 from .search import SEARCHES
@@ -118,7 +119,8 @@ class Decoder(wiring.Component):
         search = SEARCHES[self.search](cfg, m, ring, self._rows)
         narrowing = [*search.narrow(), Unit(600, lambda: self._refill(m, ring))]
         beside = [
-            Unit(300, lambda: self._fields(m, ring)),
+            Unit(550, lambda: self._fields(m, ring)),
+            Unit(250, lambda: self._offset_length(m, ring)),
             Unit(900, lambda: self._read_offsets(m, ring)),
             Unit(600, lambda: self._give_value(m, ring)),
         ]
@@ -207,9 +209,15 @@ class Decoder(wiring.Component):
             m.d.comb += self.table.busy[bank].eq(busy.word_select(bank, self.streams).any())
 
     def _fields(self, m: Module, ring: Ring):
-        rows, chosen = self._rows(), ring["chosen"]
+        """The row's first value, and how many more there are in it."""
+        rows, chosen = list(self._rows()), ring["chosen"]
+        above = [row.v_min for row in rows[1:]]  # the last row ends at 2**W, which is 0 here
         ring["v_min"] = select(m, chosen, [row.v_min for row in rows], "found_v_min")
-        ring["ol"] = select(m, chosen, [row.ol for row in rows], "found_ol")  # 0 if none is chosen
+        ring["more"] = (select(m, chosen[:-1], above, "found_above") - ring["v_min"] - ring["go"])[: self.config.width]
+
+    def _offset_length(self, m: Module, ring: Ring):
+        """How many bits the offset has; none without ``go``."""
+        ring["ol"] = offset_bits(m, ring["more"])
 
     def _read(self, m: Module, ring: Ring, name: str, take: Value):
         """Let a reader do its part of the turn."""
