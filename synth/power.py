@@ -24,20 +24,19 @@ puts "@{name}"
 set_power_activity -global -activity {activity}
 report_power -instances [get_cells *] -digits 6
 """
-# Single cells between ports without and with a transition per cycle. Outputs of flip-flops are told to rest: by the
-# inner command, because set_power_activity forgets its argument -pins, and after a first report, which spreads activity
-# from inputs to outputs, whatever was said before. Behind a gating cell whose arc is cut there is no clock.
+# Single cells between two ports, of which one has a transition per cycle. OpenSTA carries activity from the inputs of
+# registers to their outputs in its first report only; so after that report, outputs stay at rest. Behind a gating cell
+# whose arc is cut there is no clock.
 _ALONE = """\
 read_liberty cells.lib
 read_verilog alone.v
 link_design alone
 create_clock -name clock -period {period} [get_ports clk]
 set_driving_cell -lib_cell {driver} [get_ports {{still busy}}]
-sta::set_power_input_port_activity [get_ports still] 0 0.5
-sta::set_power_input_port_activity [get_ports busy] 1 0.5
 {cut}
+set_power_activity -input_ports {{still busy}} -activity 0
 report_power
-foreach pin [get_pins {{{outputs}}}] {{ sta::set_power_pin_activity $pin 0 0.5 }}
+set_power_activity -input_ports busy -activity 1
 puts "@alone"
 report_power -instances [get_cells *] -digits 6
 puts "@end"
@@ -97,22 +96,7 @@ def measured_power(
     if shutil.which("sta") is None:
         raise SynthError(MISSING)
     counted = read_activity(mapped, Path(activity))
-    cells = _Cells(mapped, clock_ghz)
-    parts = [cells.power(instance, counted) for instance in mapped.instances]
-    internal, switching, leakage = (1000 * sum(part) for part in zip(*parts, strict=True))
-    flops = [instance for instance in mapped.instances if instance.cell in mapped.flop_cells]
-    return MeasuredPower(
-        total_mw=internal + switching + leakage,
-        internal_mw=internal,
-        switching_mw=switching,
-        leakage_mw=leakage,
-        activity=fmean(counted.toggles.values()),
-        clock_ghz=clock_ghz,
-        clocked=fmean(map(counted.clocked, flops)) if flops else 1.0,
-        cycles=counted.cycles,
-        stimulus=stimulus,
-        values=values,
-    )
+    return CellPower(mapped, clock_ghz).of_all(counted, stimulus, values)
 
 
 def read_activity(mapped: Mapped, path: Path) -> Activity:
@@ -133,17 +117,22 @@ def read_activity(mapped: Mapped, path: Path) -> Activity:
     return Activity(cycles, toggles, dict(zip(gates, running, strict=True)))
 
 
-class _Cells:
-    """Power of the cells of a netlist as a function of what happens on their pins, at one clock."""
+class CellPower:
+    """Power of the cells of a netlist as a function of what happens on their pins, at one clock.
+
+    still, busy: instance -> (internal, switching, leakage) in W, without activity and with a transition per cycle on
+    every pin, all clocks running. gate_still: internal power of a gating cell whose output rests. inputs: flip-flop
+    cell -> input pin -> W for a transition per cycle on that pin alone.
+    """
 
     def __init__(self, mapped: Mapped, clock_ghz: float) -> None:
-        self._mapped, self._period = mapped, 1 / clock_ghz
+        self._mapped, self._clock_ghz, self._period = mapped, clock_ghz, 1 / clock_ghz
         self._library = library(mapped.library)
         script = constraints(mapped.verilog.name, mapped.top, mapped.clocks, self._library, self._period)
         script += _REPORT.format(name="still", activity=0) + _REPORT.format(name="busy", activity=1)
         write_atomically(mapped.folder / "power.tcl", script + 'puts "@end"\nexit\n')
         said = run_sta(mapped.folder / "power.tcl")
-        self._still, self._busy = _by_instance(said["still"]), _by_instance(said["busy"])
+        self.still, self.busy = _by_instance(said["still"]), _by_instance(said["busy"])
         models = json.loads((mapped.folder / "models.netlist.json").read_text())["modules"]
         self._outputs = {
             cell: [pin for pin, port in models[cell]["ports"].items() if port["direction"] == "output"]
@@ -151,26 +140,44 @@ class _Cells:
         }
         inputs = self._inputs_of_flops()
         alone = self._alone(inputs)
-        self._gate_still = alone.get("gate", 0.0)
-        self._watts = {
+        self.gate_still = alone.get("gate", 0.0)
+        self.inputs = {
             cell: {pin: alone[f"{cell}_{pin}"] - alone[f"{cell}_none"] for pin in pins[:-1]}
             for cell, pins in inputs.items()
         }
 
-    def power(self, instance: Instance, counted: Activity) -> tuple[float, float, float]:
+    def of_all(self, counted: Activity, stimulus: str, values: int | None = None) -> MeasuredPower:
+        """The sum over all cells."""
+        parts = [self.of(instance, counted) for instance in self._mapped.instances]
+        internal, switching, leakage = (1000 * sum(part) for part in zip(*parts, strict=True))
+        flops = [instance for instance in self._mapped.instances if instance.cell in self._mapped.flop_cells]
+        return MeasuredPower(
+            total_mw=internal + switching + leakage,
+            internal_mw=internal,
+            switching_mw=switching,
+            leakage_mw=leakage,
+            activity=fmean(counted.toggles.values()),
+            clock_ghz=self._clock_ghz,
+            clocked=fmean(map(counted.clocked, flops)) if flops else 1.0,
+            cycles=counted.cycles,
+            stimulus=stimulus,
+            values=values,
+        )
+
+    def of(self, instance: Instance, counted: Activity) -> tuple[float, float, float]:
         """(internal, switching, leakage) in W of one cell."""
         toggles = {pin: counted.toggles.get(net, 0.0) for pin, net in instance.pins.items()}
-        still, busy = self._still[instance.name], self._busy[instance.name]
+        still, busy = self.still[instance.name], self.busy[instance.name]
         internal, switching = busy[0] - still[0], busy[1] - still[1]  # for one transition per cycle on each pin
         gate = self._mapped.gate
         if gate and instance.cell == gate["cell"]:
             running = counted.running[instance.pins[gate["output"]]]
-            clock = self._gate_still + (still[0] - self._gate_still) * running  # its own clock pin never rests
+            clock = self.gate_still + (still[0] - self.gate_still) * running  # its own clock pin never rests
             return clock + internal * toggles[gate["enable"]], still[1] * running, still[2]
         out = fmean([toggles[pin] for pin in self._outputs[instance.cell] if pin in toggles] or [0.0])
-        if instance.cell not in self._watts:
+        if instance.cell not in self.inputs:
             return still[0] + internal * out, still[1] + switching * out, still[2]
-        inputs = self._watts[instance.cell]
+        inputs = self.inputs[instance.cell]
         internal = (internal - sum(inputs.values())) * out + sum(inputs[pin] * toggles[pin] for pin in inputs)
         return still[0] * counted.clocked(instance) + internal, switching * out, still[2]
 
@@ -186,14 +193,11 @@ class _Cells:
 
     def _alone(self, inputs: dict[str, list[str]]) -> dict[str, float]:
         """Internal power in W of single cells: CELL_PIN is a flip-flop with activity on one input, or on "none"."""
-        lines, outputs, cut = [], [], ""
+        lines, cut = [], ""
         for cell, (*pins, clock) in inputs.items():
             for busy in ("none", *pins):
-                name = f"{cell}_{busy}"
                 nets = {clock: "clk"} | {pin: "busy" if pin == busy else "still" for pin in pins}
-                nets |= {pin: f"{name}_{pin}" for pin in self._outputs[cell]}
-                lines.append(f"{cell} {name} ({', '.join(f'.{pin}({net})' for pin, net in nets.items())});")
-                outputs += [f"{name}/{pin}" for pin in self._outputs[cell]]
+                lines.append(f"{cell} {cell}_{busy} ({', '.join(f'.{pin}({net})' for pin, net in nets.items())});")
         if gate := self._mapped.gate:
             pins = f".{gate['clock']}(clk), .{gate['enable']}(still), .{gate['output']}(gated)"
             lines.append(f"{gate['cell']} gate ({pins});")
@@ -202,8 +206,8 @@ class _Cells:
             return {}
         module = "\n".join(["module alone(clk, still, busy);", "input clk, still, busy;", *lines, "endmodule", ""])
         write_atomically(self._mapped.folder / "alone.v", module)
-        names = {"period": self._period, "driver": self._library.driver, "outputs": " ".join(outputs), "cut": cut}
-        write_atomically(self._mapped.folder / "alone.tcl", _ALONE.format(**names))
+        script = _ALONE.format(period=self._period, driver=self._library.driver, cut=cut)
+        write_atomically(self._mapped.folder / "alone.tcl", script)
         said = run_sta(self._mapped.folder / "alone.tcl")["alone"]
         return {name: internal for name, (internal, *_) in _by_instance(said).items()}
 
