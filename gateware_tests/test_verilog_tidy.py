@@ -7,7 +7,7 @@ import pytest
 from apack_hdl.verilog import conversion, names, writer
 from apack_hdl.verilog.reader import read
 from apack_hdl.verilog.tree import Cat, Const, Op, Ref, cat
-from apack_hdl.verilog.widths import fit, select
+from apack_hdl.verilog.widths import exact, fit, select
 
 
 def tidied(text: str, streams=()) -> str:
@@ -68,6 +68,26 @@ def test_fit_spells_out_widths():
 
 
 # Whole modules
+
+
+def test_comparisons_that_always_hold_are_none():
+    a, b = ref("a", 1, 0, whole=True), ref("b", 1, 0, whole=True)
+    assert exact(Op("<=", (a, Const("11")))) == exact(Op(">=", (a, Const("0")))) == Const("1")
+    assert exact(Op("<=", (a, Const("10")))) == Op("<=", (a, Const("10"))) and exact(Op("<=", (a, b))) != Const("1")
+    text = tidied(r"""
+        module m(a, q);
+          input [1:0] a;
+          wire \$1 ;
+          output q;
+          reg q;
+          assign \$1  = a <= 2'h3;
+          always @* begin
+            q = 1'h0;
+            if (\$1 ) begin q = a[0]; end
+          end
+        endmodule
+        """)
+    assert "if" not in text and "q = a[0];" in text
 
 
 def test_register_with_reset():

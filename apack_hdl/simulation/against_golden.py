@@ -12,7 +12,7 @@ from golden.table import SymbolTable
 from ..emit import TOPS, engine_options, make_engine
 from .building import build
 from .pysim import PysimBench
-from .result import SimulationResult, engine_result
+from .result import EngineResult, SimulationResult, engine_result
 from .verilator import ToolError
 from .work import Plan, Work
 
@@ -121,16 +121,20 @@ def simulate_queues(
             benches = {name: PysimBench(work.config, name, options) for name, options in engines.items()}
         tell("simulating")
         with ThreadPoolExecutor(2) as pool:
-            plans = {name: Plan(work, name, options) for name, options in engines.items()}
-            runs = {
-                name: pool.submit(benches[name].run, plan.inputs(), stall=stall, seed=seed, waits=[plan.waits()])
-                for name, plan in plans.items()
-            }
-            results = {name: engine_result(plans[name], engines[name], *run.result()) for name, run in runs.items()}
+            runs = {name: pool.submit(run_engine, work, name, options, benches[name], stall=stall, seed=seed)
+                    for name, options in engines.items()}
+            results = {name: run.result() for name, run in runs.items()}
     return SimulationResult(
         simulator=simulator, values=len(work.codes), blocks=len(work.counts), tables=len(work.tables), stall=stall,
         seed=seed, **results, note=note,
     )
+
+
+def run_engine(work: Work, name: str, options: dict, bench, **how) -> EngineResult:
+    """Play all of ``work`` on the bench of one engine; ``how``: further arguments of :meth:`Bench.run`."""
+    plan = Plan(work, name, options)
+    (episode,) = bench.run(plan.inputs(), waits=[plan.waits()], **how)
+    return engine_result(plan, options, episode)
 
 
 def _first(queues) -> list:

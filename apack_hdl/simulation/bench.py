@@ -28,7 +28,7 @@ class Bench:
     fields: dict[str, list[str]]
     inputs: frozenset[str]
 
-    def run(self, *episodes, stall=0.0, seed: int = 1, cycles=(), waits=()) -> list["Episode"]:
+    def run(self, *episodes, stall=0.0, seed: int = 1, cycles=(), waits=(), plusargs=()) -> list["Episode"]:
         """Play ``episodes`` one after the other, each from reset on.
 
         An episode is ``{input stream: transfers}``, transfers an integer array of shape (n, fields of the payload);
@@ -39,6 +39,7 @@ class Bench:
         ``cycles[i]``, if given and not None, ends episode i after so many cycles.
         ``waits[i]``, if given, is ``{input stream: [(row, other stream, transfers)]}``, rows rising: the row is not
         offered before the other stream has had so many transfers.
+        ``plusargs`` are for the design, such as ``+verbose=1``.
 
         Raises StreamError if an offer changes before it is taken or nothing moves any more.
         """
@@ -49,7 +50,7 @@ class Bench:
                 self._write(where, episode, stall, waits[number] if number < len(waits) else {})
                 limit = cycles[number] if number < len(cycles) else None
                 arguments.append(f"{where}:{limit}" if limit is not None else str(where))
-            command = [self.program, str(seed), str(watchdog_cycles(stall)), *arguments]
+            command = [self.program, str(seed), str(watchdog_cycles(stall)), *arguments, *plusargs]
             done = subprocess.run(command, capture_output=True, text=True)
             if done.returncode == 1:
                 raise StreamError(f"{done.stderr.strip()} ({describe(stall, seed)})")

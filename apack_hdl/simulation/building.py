@@ -20,12 +20,16 @@ from .verilator import Verilator
 HARNESS = files(__package__) / "harness.cpp"
 
 
-def build(config: CodecConfig, engines: dict[str, dict], *, folder: Path, netlists=None) -> dict[str, Bench]:
+def build(
+    config: CodecConfig, engines: dict[str, dict], *, folder: Path, netlists=None, optimize: bool = True
+) -> dict[str, Bench]:
     """Benches for the encoder, the decoder or both; made in ``folder``, or taken from there if made before.
 
     ``engines`` : options of each engine, by "encoder" or "decoder". ``netlists``: for some of them the Verilog files
     to simulate in place of what is emitted, by the same names: modules with the same name and ports, and all that
-    they need. Raises ToolError if Verilator or a compiler is missing or fails.
+    they need. ``optimize`` pays in runs of more than some thousand cycles.
+
+    Raises ToolError if Verilator or a compiler is missing or fails.
     """
     tool = verilator.find_verilator()
     folder = Path(folder).absolute()
@@ -34,10 +38,11 @@ def build(config: CodecConfig, engines: dict[str, dict], *, folder: Path, netlis
         emitted = {d: emit(config, d, out_dir=Path(drafts) / d, **how)[0] for d, how in engines.items()}
         sources = {d: [Path(path) for path in (netlists or {}).get(d, [verilog])] for d, verilog in emitted.items()}
         contents = {d: [path.read_text() for path in (emitted[d], *sources[d])] for d in engines}
-        places = {d: folder / f"{d}-{_hash(*contents[d], HARNESS.read_text(), *_how(tool))}" for d in engines}
+        how = [HARNESS.read_text(), str(optimize), *_how(tool)]
+        places = {d: folder / f"{d}-{_hash(*contents[d], *how)}" for d in engines}
         missing = [d for d in engines if not (places[d] / "harness").exists()]
         runtime = folder / f"runtime-{_hash(*_how(tool))}.o"
-        jobs = [pool.submit(_compile_top, tool, emitted[d], sources[d]) for d in missing]
+        jobs = [pool.submit(_compile_top, tool, emitted[d], sources[d], optimize) for d in missing]
         if missing and not runtime.exists():
             jobs.append(pool.submit(_compile_runtime, tool, runtime, Path(drafts)))
         for job in jobs:
@@ -60,13 +65,13 @@ def _read_ports(verilog: Path) -> list[Port]:
     return [Port(**port) for port in json.loads(verilog.with_suffix(".json").read_text())["ports"]]
 
 
-def _compile_top(tool: Verilator, verilog: Path, sources: list[Path]):
+def _compile_top(tool: Verilator, verilog: Path, sources: list[Path], optimize: bool = True):
     """The sources of the module that ``verilog`` is about to ``top.o`` in the same folder."""
     folder = verilog.parent
     (folder / "streams.h").write_text(_streams_header(_read_ports(verilog)))
     (folder / "harness.cpp").write_text(HARNESS.read_text())
     model = tool.translate(sources, folder, top=verilog.stem, netlist=sources != [verilog])
-    tool.compile([*model, folder / "harness.cpp"], folder / "top.o")
+    tool.compile([*model, folder / "harness.cpp"], folder / "top.o", optimize=optimize)
 
 
 def _compile_runtime(tool: Verilator, target: Path, draft: Path):

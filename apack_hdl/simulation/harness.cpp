@@ -1,6 +1,6 @@
 // Drives one Verilated top: every stream has an end here, which stalls at random.
 //
-//   harness SEED WATCHDOG FOLDER[:CYCLES]...
+//   harness SEED WATCHDOG FOLDER[:CYCLES]... +PLUSARG...
 //
 // For every FOLDER in turn: reset, then offer the transfers in FOLDER/<stream>.in on the input streams and write what
 // the output streams give to FOLDER/<stream>.out, until nothing is left to happen (or CYCLES have passed). A transfer
@@ -14,7 +14,10 @@
 // cycle. Registers start with random values.
 //
 // FOLDER/<stream>.times: the cycle, counted from 1 after reset, of every transfer. Exit code 1 and a line on stderr:
-// the design broke the stream law, or WATCHDOG cycles went by without a transfer though there was work.
+// the design broke the stream law, WATCHDOG cycles went by without a transfer though there was work, or 100 times as
+// many with outputs but no input: more than any block needs.
+//
+// Arguments that begin with + are for the design: $test$plusargs, $value$plusargs.
 
 #include <algorithm>
 #include <cstdint>
@@ -102,11 +105,14 @@ void write_rows(const std::string& path, const std::vector<uint64_t>& rows) {
 
 class Bench {
 public:
-    Bench(uint64_t seed, uint64_t watchdog) : seed(seed), watchdog(watchdog) {
+    Bench(uint64_t seed, uint64_t watchdog, int argc, char** argv) : seed(seed), watchdog(watchdog) {
         context.randReset(2);
         context.randSeed(static_cast<int>(seed % 0x7fffffff) + 1);
+        context.commandArgs(argc, argv);
         top = std::make_unique<Vtop>(&context);
     }
+
+    ~Bench() { top->final(); }
 
     void run(const std::string& folder, uint64_t limit) {
         const std::vector<double> stalls = read_rows<double>(folder + "/stalls");
@@ -139,7 +145,7 @@ private:
     }
 
     void play(uint64_t limit) {
-        uint64_t last_transfer = 0;
+        uint64_t last_transfer = 0, last_input = 0;
         int quiet = 0;
         for (cycle = 1; cycle <= limit && quiet < QUIET; ++cycle) {
             bool anything = false;
@@ -149,9 +155,13 @@ private:
             for (End& end : ends) anything |= look(end);
             top->clk = 1;
             top->eval();
-            for (const End& end : ends) last_transfer = std::max(last_transfer, end.last_transfer());
+            for (const End& end : ends) {
+                last_transfer = std::max(last_transfer, end.last_transfer());
+                if (end.stream.into) last_input = std::max(last_input, end.last_transfer());
+            }
             quiet = anything ? 0 : quiet + 1;
-            if (anything && cycle - last_transfer > watchdog) give_up();
+            if (anything && cycle - last_transfer > watchdog) give_up("stuck");
+            if (anything && cycle - last_input > 100 * watchdog) give_up("no end to the outputs");
         }
     }
 
@@ -198,12 +208,12 @@ private:
         return valid;
     }
 
-    [[noreturn]] void give_up() {
+    [[noreturn]] void give_up(const std::string& what) {
         std::string where;
         for (const End& end : ends)
             where += std::string(where.empty() ? "" : ", ") + end.stream.name + " "
                 + std::to_string((end.stream.into ? end.next : end.rows.size()) / end.stream.fields);
-        fail("stuck at cycle " + std::to_string(cycle) + "; transfers so far: " + where);
+        fail(what + " at cycle " + std::to_string(cycle) + "; transfers so far: " + where);
     }
 
     void tick() {
@@ -223,9 +233,10 @@ private:
 
 int main(int argc, char** argv) {
     if (argc < 4) fail("usage: harness SEED WATCHDOG FOLDER[:CYCLES]...");
-    Bench bench(std::strtoull(argv[1], nullptr, 10), std::strtoull(argv[2], nullptr, 10));
+    Bench bench(std::strtoull(argv[1], nullptr, 10), std::strtoull(argv[2], nullptr, 10), argc, argv);
     for (int i = 3; i < argc; ++i) {
         std::string folder = argv[i];
+        if (folder[0] == '+') continue;
         uint64_t limit = UINT64_MAX;
         const size_t colon = folder.rfind(':');
         if (colon != std::string::npos) {

@@ -9,7 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 VERILATE = ["--x-initial", "unique", "--x-assign", "unique"]  # what has no value gets a random one at run time
-COMPILE = ["-std=c++20", "-O1", "-DVERILATOR=1"]
+COMPILE = ["-std=c++20", "-DVERILATOR=1"]
 COMPILE += [f"-DVM_{feature}=0" for feature in ("COVERAGE", "SC", "TIMING", "TRACE")]
 SECONDS = 600  # ... after which something must be wrong
 
@@ -52,14 +52,15 @@ class Verilator:
             raise ToolError(f"Verilator refuses {sources[0].name}: {_first_line(done)}")
         return sorted(folder.glob("Vtop*.cpp"))
 
-    def compile(self, sources: list[Path], target: Path):
-        """Compile C++ sources in one go: most of the time goes into headers that all of them include."""
+    def compile(self, sources: list[Path], target: Path, *, optimize: bool = True):
+        """Compile C++ sources in one go: most of the time goes into headers that all of them include. Runs of a few
+        thousand cycles are not worth the time that it takes to ``optimize``."""
         compiler = find_compiler()
         bundle = target.with_suffix(".cpp")
         bundle.write_text("".join(f'#include "{source}"\n' for source in sources))
         include = Path(self.root) / "include"
         folders = [f"-I{folder}" for folder in (target.parent, include, include / "vltstd")]
-        done = _call(compiler, *COMPILE, *folders, "-c", str(bundle), "-o", str(target))
+        done = _call(compiler, *COMPILE, "-O1" if optimize else "-O0", *folders, "-c", str(bundle), "-o", str(target))
         if done.returncode:
             raise ToolError(f"{compiler} could not compile {target.stem}: {_first_line(done)}")
 

@@ -42,10 +42,14 @@ def write_out(module: Module):
 
 
 def simplify_cases(body: tuple) -> tuple:
-    """Statements without case items in which nothing happens; a case with one item left is an ``if``."""
+    """Statements without case items in which nothing happens; a case with one item left is an ``if``, and an ``if``
+    that always holds is none."""
     result = []
     for statement in body:
         match statement:
+            case If(Const("1"), then, _):
+                result += simplify_cases(then)
+                continue
             case If(condition, then, otherwise):
                 statement = If(condition, simplify_cases(then), simplify_cases(otherwise))
             case Case(subject, items):
