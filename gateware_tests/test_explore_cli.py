@@ -82,6 +82,7 @@ def test_the_default_sweep_is_worth_looking_at():
         mine = [point for point in points if point.direction == direction]
         assert {preset for point in mine if (preset := preset_of(point))} == {
             preset_of(preset_point(name, direction)) for name in PRESETS}
+        assert {point.period_ns for point in mine} == {None, 0.8}
         visited = {"streams": {1, 2, 4, 6, 7, 8}, "rows": {8, 16, 32}, "mult_bits": {6, 8, 10, 16}, "banks": {1, 2},
                    "prob_bits": {8, 10, 12}, "width": {4, 8, 16}, "word": {16, 32, 64}}
         assert {name: {getattr(point, name) for point in mine} for name in visited} == visited
@@ -95,6 +96,8 @@ def test_lists_are_crossed_and_what_cannot_be_is_left_out(apack):
     assert left_out["reason"].startswith("prob_bits must be in 4..15, not 3")
     text = apack("explore", "encoder", "--preset", "small, paper", "--list")
     assert "2 configurations" in text and "(paper)" in text and "(small)" in text
+    periods = json.loads(apack("explore", "encoder", "--period", "1,.8", "--list", "--json", "-"))["points"]
+    assert [(p["period_ns"], p["name"].rpartition("-")[2]) for p in periods] == [(1, "t1"), (0.8, "t0.8")]
     # An encoder does not search: the list multiplies decoders only.
     both = json.loads(apack("explore", "--search", "flash,division", "--list", "--json", "-"))["points"]
     assert [p["search"] for p in both] == [None, "flash", "division"]
@@ -102,15 +105,16 @@ def test_lists_are_crossed_and_what_cannot_be_is_left_out(apack):
 
 @pytest.mark.parametrize(("arguments", "words"), [
     (["--rows", "1,16"], ["--rows", "2..64", "'1'"]),
-    (["--mult-bits", "6;8"], ["--mult-bits", "'6;8'"]),
+    (["--mult-bits", "6;8"], ["--mult-bits", "2..16", "'6;8'"]),
     (["--word", "24"], ["--word", "16, 32, 64", "'24'"]),
-    (["--search", "fash"], ["--search", "flash, bisection, division", "'fash'"]),
+    (["--search", "fash"], ["--search", "flash, bisection", "division", "'fash'"]),
     (["--preset", "tiny"], ["--preset", "small", "'tiny'"]),
     (["--rows", "32", "--prob-bits", "4"], ["no configuration is left", "prob_bits must be in 5..15, not 4"]),
     (["--tensors", "none.npz"], ["none.npz", "No such file"]),
     (["-o", "w.npy"], ["w.npy", "folder"]),
     (["--jobs", "0"], ["--jobs", "0"]),
-    (["--period", "-1"], ["--period", "-1"]),
+    (["--period", "1,-1"], ["--period", "0.001..1000000", "'-1'"]),
+    (["--period", "nan"], ["--period", "'nan'"]),
     (["--json", "none/x.json", "-o", "."], ["none/x.json"]),
 ])
 def test_bad_input_is_one_line(arguments, words, capsys, tmp_path, monkeypatch):
@@ -207,7 +211,7 @@ def test_a_sweep_from_end_to_end(apack, monkeypatch, tmp_path):
     good, bad = json.loads(Path("sweep/explore.json").read_text())["points"]
     assert (bad["status"], bad["error"], bad["area_kge"]) == ("failed", "RuntimeError: broken in two", None)
     assert good == data["points"][0]
-    assert "failed" in text and "broken in two" in Path("sweep/explore.md").read_text()
+    assert "FAILED" in text and "broken in two" in Path("sweep/explore.md").read_text()
 
 
 def test_interrupt_is_one_line_and_keeps_what_is_finished(tmp_path):

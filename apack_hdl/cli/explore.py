@@ -18,24 +18,23 @@ from synth.timing import MISSING as NO_OPENSTA
 
 from ..emit import emit
 from ..layouts import WORD_BITS
+from ..search import SEARCHES
 from .engines import direction_argument, directions
 from .explore_loss import loss_tasks, losses_of
-from .explore_points import SEARCHES, Point, choose, cross, default_sweep, preset_of
+from .explore_points import Point, choose, cross, default_sweep, preset_of
 from .explore_rate import simulation_job
 from .explore_report import figures, render, write_report
 from .support import blame, check_json, counted, json_option, make_folder, progress_bar, say, show, warn
 
 
 class Several(click.ParamType):
-    """A list of values with commas between: integers of a range or of a set, or words of a set."""
+    """A list of values with commas between, each one of ``allowed``."""
 
     name = "list"
 
-    def __init__(self, allowed):
-        self.allowed = allowed
-        isrange = isinstance(allowed, range)
-        self.text = f"in {allowed[0]}..{allowed[-1]}" if isrange else f"of {', '.join(map(str, allowed))}"
-        self.kind = type(allowed[0])
+    def __init__(self, *allowed):
+        self.allowed, self.kind = allowed, type(allowed[0])
+        self.text = f"one of {', '.join(map(str, allowed))}"
 
     def convert(self, value, param, context):
         if isinstance(value, tuple):
@@ -44,23 +43,39 @@ class Several(click.ParamType):
         for part in value.split(","):
             try:
                 values.append(self.kind(part.strip()))
+                good = self.is_allowed(values[-1])
             except ValueError:
-                self.fail(f"must be numbers {self.text}, with commas between, not {value!r}", param, context)
-            if values[-1] not in self.allowed:
-                self.fail(f"each must be {self.text}, not {part.strip()!r}", param, context)
+                good = False
+            if not good:
+                self.fail(f"each must be {self.text}, with commas between, not {part.strip()!r}", param, context)
         return tuple(dict.fromkeys(values))
+
+    def is_allowed(self, value) -> bool:
+        return value in self.allowed
+
+
+class Between(Several):
+    """The same for all numbers from ``low`` to ``high``, of the kind of these."""
+
+    def __init__(self, low, high):
+        super().__init__(low, high)
+        self.text = f"in {low}..{high}"
+
+    def is_allowed(self, value) -> bool:
+        return self.allowed[0] <= value <= self.allowed[1]
 
 
 LISTS = {
-    "search": ("--search", Several(SEARCHES), "How the decoder finds the row."),
-    "streams": ("--streams", Several(range(1, 9)), "S, streams that the engine works on in turn."),
-    "width": ("--bits", Several(range(2, 17)), "W, bits of a value."),
-    "rows": ("--rows", Several(range(2, 65)), "N, rows of the table."),
-    "prob_bits": ("--prob-bits", Several(range(1, 16)), "P, probability counts add up to 2^P."),
-    "mult_bits": ("--mult-bits", Several(range(2, 17)), "M, bits of the interval size that is multiplied."),
-    "word": ("--word", Several(WORD_BITS), "Bits of a word of the compressed streams."),
-    "banks": ("--banks", Several((1, 2)), "Tables held at a time."),
-    "preset": ("--preset", Several(tuple(PRESETS)), "What the parameters not listed are taken from."),
+    "search": ("--search", Several(*SEARCHES), "How the decoder finds the row."),
+    "streams": ("--streams", Between(1, 8), "S, streams that the engine works on in turn."),
+    "width": ("--bits", Between(2, 16), "W, bits of a value."),
+    "rows": ("--rows", Between(2, 64), "N, rows of the table."),
+    "prob_bits": ("--prob-bits", Between(1, 15), "P, probability counts add up to 2^P."),
+    "mult_bits": ("--mult-bits", Between(2, 16), "M, bits of the interval size that is multiplied."),
+    "word": ("--word", Several(*WORD_BITS), "Bits of a word of the compressed streams."),
+    "banks": ("--banks", Several(1, 2), "Tables held at a time."),
+    "period_ns": ("--period", Between(0.001, 1e6), "Clock period in ns to aim for.  [default: the library's]"),
+    "preset": ("--preset", Several(*PRESETS), "What the parameters not listed are taken from."),
 }
 
 
@@ -78,8 +93,6 @@ def list_options(command):
               help="Tensors that compression is measured on: packs or models, repeatable.  [default: the sample]")
 @click.option("--library", type=click.Choice(list(synth.LIBRARIES)), default="nangate45", show_default=True,
               help="Standard cells to map on.")
-@click.option("--period", type=click.FloatRange(0.001, 1e6), metavar="NS",
-              help="Clock period to aim for.  [default: the library's]")
 @click.option("--activity", type=click.FloatRange(0, 1), default=0.1, show_default=True,
               help="Toggles per net and cycle that power is stated for.")
 @click.option("--simulate", is_flag=True, help="Take values per cycle from simulations of the Verilog, not from the "
@@ -90,7 +103,7 @@ def list_options(command):
 @click.option("--list", "only_list", is_flag=True, help="Name the configurations and stop.")
 @click.option("-o", "--output", metavar="DIR", default="build/explore", show_default=True, help="Folder to write to.")
 @json_option
-def explore_command(direction, packs, library, period, activity, simulate, jobs, cluster, fresh, only_list, output,
+def explore_command(direction, packs, library, activity, simulate, jobs, cluster, fresh, only_list, output,
                     json_out, **lists):
     """Sweep configurations of the engines: what each costs in area, clock, energy and compression.
 
@@ -111,10 +124,11 @@ def explore_command(direction, packs, library, period, activity, simulate, jobs,
       apack explore decoder --search flash,division --streams 1,2,4,8 -o sweep
       apack explore --preset small,balanced,fast --tensors model.npz
     """
-    points, bad = points_of(direction, lists)
+    period = synth.LIBRARIES[library].period_ns
+    points, bad = points_of(direction, lists, period)
     skipped = [{"name": point.name, "reason": reason} for point, reason in bad]
     if only_list:
-        chosen = {"points": [asdict(point) for point in points], "skipped": skipped}
+        chosen = {"points": [{"name": point.name} | asdict(point) for point in points], "skipped": skipped}
         show(json_out, chosen, lambda: render_list(points, skipped))
         return 0
     paths = [Path(pack) for pack in packs] or [SAMPLE]
@@ -126,7 +140,7 @@ def explore_command(direction, packs, library, period, activity, simulate, jobs,
     check_json(json_out)
     if fresh:
         store.clear()
-    flow = {"library": library, "period_ns": period, "activity": activity}
+    flow = {"library": library, "activity": activity}
     sweep = Sweep(store, jobs or os.cpu_count() or 1)
     try:
         with blame(folder):
@@ -139,7 +153,7 @@ def explore_command(direction, packs, library, period, activity, simulate, jobs,
     rows = [figures(point, outcomes[point.name], losses_of(point.config, losses), rates.get(point.name))
             for point in points]
     about = {
-        "flow": flow,
+        "flow": flow | {"default_period_ns": period},
         "tensors": tensor_facts(paths, losses),
         "command": command_line(direction=direction, tensors=packs, simulate=simulate, **lists, **flow),
     }
@@ -164,14 +178,14 @@ def conclude(rows: list[dict]) -> int:
     return 2 if failed else 0
 
 
-def points_of(direction: str, lists: dict) -> tuple[list[Point], list[tuple[Point, str]]]:
+def points_of(direction: str, lists: dict, period_ns: float) -> tuple[list[Point], list[tuple[Point, str]]]:
     """The points asked for, and those left out with the reason."""
     given = {name: values for name, values in lists.items() if values is not None}
     if given:
         presets = given.pop("preset", (DEFAULT_PRESET,))
         points = cross(directions(direction), presets, given)
     else:
-        points = default_sweep(directions(direction))
+        points = default_sweep(directions(direction), period_ns)
     good, bad = choose(points)
     if not good:
         raise click.ClickException(f"no configuration is left: {bad[0][0].name}: {bad[0][1]}")
@@ -233,7 +247,8 @@ class Sweep:
 
 def synthesis_job(point: Point, flow: dict) -> explore.Job:
     """The job of synthesizing an engine."""
-    return explore.synthesis_job(point.name, emitted(point), f"apack_{point.direction}", **flow)
+    top = f"apack_{point.direction}"
+    return explore.synthesis_job(point.name, emitted(point), top, period_ns=point.period_ns, **flow)
 
 
 @cache

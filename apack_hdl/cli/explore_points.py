@@ -8,10 +8,11 @@ from golden.config import DEFAULT_PRESET, CodecConfig
 
 from ..emit import TOPS, engine_options, make_engine
 from ..presets import PRESETS
+from ..search import SEARCHES
 
 # Of the default sweep.
 STREAMS = 1, 2, 4, 6, 7, 8
-SEARCHES = "flash", "bisection", "division"
+FASTER = 0.8  # of the library's clock period: shows what a design can do when pressed
 STAR = {
     "rows": (8, 32), "mult_bits": (6, 10, 16), "prob_bits": (8, 12), "width": (4, 16), "word": (16, 64), "banks": (2,),
 }
@@ -22,7 +23,8 @@ SHORT = {"streams": "s", "width": "w", "rows": "n", "prob_bits": "p", "mult_bits
 class Point:
     """One engine of the design space: ``direction`` and parameters as of CodecConfig, Encoder and Decoder.
 
-    ``search`` is None for an encoder, which searches nothing.
+    ``search`` is None for an encoder, which searches nothing. ``period_ns``, asked of the mapper, is None for the
+    library's.
     """
 
     direction: str
@@ -34,6 +36,7 @@ class Point:
     mult_bits: int
     word: int
     banks: int = 1
+    period_ns: float | None = None
 
     @property
     def config(self) -> CodecConfig:
@@ -49,9 +52,13 @@ class Point:
 
     @property
     def name(self) -> str:
-        """Such as decoder-flash-s6-w8-n16-p10-m8-x32-b1: letters as in the README's table of parameters, x for word."""
+        """Such as decoder-flash-s6-w8-n16-p10-m8-x32-b1: letters as in the README's table of parameters, x for word.
+
+        A period comes last: -t0.8.
+        """
         search = () if self.search is None else (self.search,)
-        return "-".join((self.direction, *search, *(f"{s}{getattr(self, name)}" for name, s in SHORT.items())))
+        period = () if self.period_ns is None else (f"t{self.period_ns:g}",)
+        return "-".join((self.direction, *search, *(f"{s}{getattr(self, k)}" for k, s in SHORT.items()), *period))
 
     def label(self, base: "Point") -> str:
         """What differs from ``base``, and S always: for a picture or a narrow table."""
@@ -59,7 +66,7 @@ class Point:
         parts += [f"S{self.streams}"]
         letters = {"width": "W", "rows": "N", "prob_bits": "P", "mult_bits": "M", "word": "word ", "banks": "banks "}
         parts += [f"{s}{getattr(self, k)}" for k, s in letters.items() if getattr(self, k) != getattr(base, k)]
-        return " ".join(parts)
+        return " ".join(parts if self.period_ns is None else [*parts, f"{self.period_ns:g}ns"])
 
     def problem(self) -> str | None:
         """Why there is no such engine; None if there is."""
@@ -96,12 +103,18 @@ def cross(directions: Iterable[str], presets: Iterable[str], lists: dict[str, tu
             yield replace(preset_point(name, direction), **dict(zip(own, values, strict=True)))
 
 
-def default_sweep(directions: Iterable[str] = tuple(TOPS)) -> Iterator[Point]:
-    """The presets; streams against searches; every parameter by itself, around the default, and with few streams."""
+def default_sweep(directions: Iterable[str] = tuple(TOPS), period_ns: float = 1.0) -> Iterator[Point]:
+    """The presets; streams against searches; every parameter by itself, around the default, and with few streams.
+
+    ``period_ns``: the library's; a part of these is also tried with less.
+    """
+    shorter = round(FASTER * period_ns, 3)
     for direction in directions:
         yield from (preset_point(name, direction) for name in PRESETS)
         base = preset_point(DEFAULT_PRESET, direction)
-        yield from cross([direction], [DEFAULT_PRESET], {"search": SEARCHES, "streams": STREAMS})
+        yield from cross([direction], [DEFAULT_PRESET], {"search": tuple(SEARCHES), "streams": STREAMS})
+        yield from (replace(preset_point(name, direction), period_ns=shorter) for name in PRESETS)
+        yield from (replace(base, streams=streams, period_ns=shorter) for streams in STREAMS)
         for centre in (base, replace(base, streams=1 if base.streams > 1 else 4)):
             for name, values in STAR.items():
                 yield from (replace(centre, **{name: value}) for value in values)

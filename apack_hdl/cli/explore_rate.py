@@ -23,7 +23,7 @@ def simulation_job(point: Point, verilog: str, paths: list[Path]) -> Job:
     data = [hashlib.sha256(Path(path).read_bytes()).hexdigest() for path in paths]
     sources = [source_hash(file.parent, pattern) for file, pattern in (
         (Path(simulation.__file__), "*.*"), (Path(__file__), Path(__file__).name))]
-    key = hash_of(["simulation", point.name, hashlib.sha256(verilog.encode()).hexdigest(), data, sources])
+    key = hash_of(["simulation", point.direction, hashlib.sha256(verilog.encode()).hexdigest(), data, sources])
     return Job(f"simulation-{point.name}", key, simulated, (point, list(map(str, paths))))
 
 

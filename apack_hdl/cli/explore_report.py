@@ -31,6 +31,7 @@ COLUMNS = (
     Column("mult_bits", "", "M, bits of the multiplier's one operand"),
     Column("word", "bits", "of a word of the compressed streams"),
     Column("banks", "", "tables held at a time"),
+    Column("period_ns", "ns", "clock period asked of the mapper; empty: the library's"),
     Column("status", "", "done or failed"),
     Column("error", "", "why it failed"),
     Column("area_um2", "µm²", "cell area, flattened"),
@@ -75,7 +76,7 @@ def figures(point: Point, outcome: Outcome, losses: dict, simulation: Outcome | 
         return row
     report, cells = outcome.result, outcome.result["cells"]
     row |= {name: cells[name] for name in ("area_um2", "flops", "t_min_ns")} | {"area_kge": cells["kge"]}
-    row["blocks_kge"] = {block["name"]: round(block["kge"], 4) for block in cells["blocks"]}
+    row["blocks_kge"] = {block["name"]: round(block["kge"], 4) + 0.0 for block in cells["blocks"]}  # + 0.0: no -0
     if report["clock_ghz"]:
         rate = row["values_per_cycle"] * report["clock_ghz"]
         energy = cells["power"]["total_mw"] / rate  # mW by 10^9/s: pJ
@@ -150,9 +151,9 @@ def markdown(points: list[Point], rows: list[dict], data: dict, pictures: Sequen
 def flow_text(data: dict) -> str:
     """With what figures were made."""
     flow, versions = data["flow"], data["versions"]
-    period = "the library's period" if flow["period_ns"] is None else f"period {flow['period_ns']:g} ns"
-    return (f"Cells {flow['library']}, {period}, activity {flow['activity']:g}, before layout; Yosys (pyosys) "
-            f"{versions['pyosys']}, OpenSTA {versions['OpenSTA']}, APack-HDL {versions['apack-hdl']}.")
+    return (f"Cells {flow['library']}, period asked {flow['default_period_ns']:g} ns where the name does not end in "
+            f"another, activity {flow['activity']:g}, before layout; Yosys (pyosys) {versions['pyosys']}, "
+            f"OpenSTA {versions['OpenSTA']}, APack-HDL {versions['apack-hdl']}.")
 
 
 def streams_table(points: list[Point], rows: list[dict]) -> str:
@@ -162,8 +163,9 @@ def streams_table(points: list[Point], rows: list[dict]) -> str:
     lines = []
     for point, row in zip(points, rows, strict=True):
         base = preset_point(DEFAULT_PRESET, point.direction)
-        if replace(point, streams=base.streams, search=base.search) == base and row["status"] == "done":
+        if replace(point, streams=base.streams, search=base.search, period_ns=None) == base and row["status"] == "done":
             engine = f"{point.direction} {point.search or ''}".strip()
+            engine += f", {point.period_ns:g} ns asked" if point.period_ns else ""
             lines.append((engine, point.streams, *(text(name, row) for name in figures)))
     if len({line[1] for line in lines}) < 2:
         return ""
@@ -209,21 +211,21 @@ def render(points: list[Point], rows: list[dict], data: dict, files: list[Path],
     for direction in TOPS:
         base = preset_point(DEFAULT_PRESET, direction)
         lines = [
-            (point.label(base), *(text(name, row) for name in names), {"done": ""}.get(row["status"], row["status"]))
+            (point.label(base) + (" FAILED" if row["error"] else ""), *(text(name, row) for name in names))
             for point, row in zip(points, rows, strict=True) if point.direction == direction
         ]
         if lines:
             print_table(f"{direction}: {describe(base)} unless stated",
-                        ("", "kGE", "GHz", "10⁹/s", "10⁹/s/mm²", "pJ", "loss %", ""), lines)
+                        ("", "kGE", "GHz", "10⁹/s", "10⁹/s/mm²", "pJ", "loss %"), lines)
     for row in rows:
         if row["error"]:
             say(f"{row['name']}: {row['error']}")
     for left_out in data["skipped"]:
         say(f"left out: {left_out['name']}: {left_out['reason']}")
-    say(f"pJ per value, values in 10⁹/s. {LOSS_TEXT} Measured on {data['tensors']}.")
+    say(f"10⁹/s: values per second; pJ: per value. {LOSS_TEXT} Measured on {data['tensors']}.")
     if reused:
         say(f"{counted(reused, 'configuration')} of {len(rows)} from earlier runs")
-    say(f"written: {', '.join(map(str, files))}")
+    say(f"in {files[0].parent}: {', '.join(file.name for file in files)}")
 
 
 def describe(point: Point) -> str:
