@@ -1,6 +1,9 @@
 """Readers of model files: every value as the file's own library means it, with width, scale, operator and role."""
 
+import logging
 import tracemalloc
+import warnings
+from contextlib import contextmanager
 
 import model_files as make
 import numpy as np
@@ -283,6 +286,54 @@ def test_roles_of_a_graph(tmp_path):
                      "f2": "feed-forward", "end": "head"}
     with OnnxModel(path) as model:
         assert graph_roles(model.graphs[0])[1] == {"k0", "k1", "k2", "v0"}
+
+
+@pytest.mark.parametrize("form", ["QDQ", "QOperator", "dynamic"])
+def test_roles_of_a_graph_quantized_by_onnxruntime(tmp_path, form):
+    """The same roles through quantizers, operators on codes, and integer products of inputs quantized at run time."""
+    pytest.importorskip("onnxruntime")
+    import onnxruntime.quantization as q
+
+    path, out = attention(tmp_path), tmp_path / "q.onnx"
+
+    class Inputs(q.CalibrationDataReader):
+        left = [{"ids": RNG.integers(0, 9, 3)}]
+
+        def get_next(self):
+            return self.left.pop() if self.left else None
+
+    with warnings.catch_warnings(), monkey_logging():
+        warnings.simplefilter("ignore")
+        if form == "dynamic":
+            q.quantize_dynamic(path, out, extra_options={"DefaultTensorType": 1})
+        else:
+            q.quantize_static(path, out, Inputs(), quant_format=getattr(q.QuantFormat, form),
+                              extra_options={"DefaultTensorType": 1})
+    roles = {name.removesuffix("_quantized"): r.meta["role"] for name, (r, _) in read(out).items()}
+    roles.pop("bias", None)
+    assert roles == {"table": "embedding", **dict.fromkeys("qkvo", "projection"), "f1": "feed-forward",
+                     "f2": "feed-forward", "end": "head"}
+
+
+@contextmanager
+def monkey_logging():
+    """Without the advice that onnxruntime's quantizer gives."""
+    logging.disable(logging.WARNING)
+    yield
+    logging.disable(logging.NOTSET)
+
+
+def test_onnx_data_location_said_twice(tmp_path):
+    """The library writes "in this message" behind the data: what replaces the data has to come later still."""
+    onnx = pytest.importorskip("onnx")
+    big = np.arange(4096, dtype=np.int64).astype(np.int8).reshape(64, 64)
+    tensor = onnx.numpy_helper.from_array(big, "w")
+    tensor.data_location = onnx.TensorProto.DEFAULT
+    zero = onnx.helper.make_tensor("z", 3, (), [1])
+    path = qdq(tmp_path, tensor, "twice", zero)
+    assert tensor.SerializeToString()[-2:] == b"\x70\x00"  # field 14, 0
+    ((_, array),) = read(path).values()
+    assert np.array_equal(array, big)
 
 
 @pytest.mark.parametrize("name, role", [

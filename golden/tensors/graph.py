@@ -2,7 +2,7 @@
 
 # Operators whose result is their input in another place, shape or type: what a weight passes on its way.
 MOVES = {"Identity", "Transpose", "Reshape", "Squeeze", "Unsqueeze", "Flatten", "Cast", "Expand"}
-CODING = {"QuantizeLinear", "DequantizeLinear"}
+CODING = {"QuantizeLinear", "DequantizeLinear", "DynamicQuantizeLinear"}
 REARRANGES = MOVES | CODING | {"Slice", "Split", "Concat"}
 CLIPPED = ":apack:clip"  # behind the name of a tensor that is clipped so that its codes have less than 8 bits
 MOST_STEPS = 256  # back from an operator to the constants behind it
@@ -20,6 +20,7 @@ INTEGER_WEIGHTS = {
     "DynamicQuantizeLSTM": {1: (8, 9), 2: (10, 11)}, "QLinearAdd": {0: (1, 2), 3: (4, 5)},
     "QLinearMul": {0: (1, 2), 3: (4, 5)}, "QEmbedLayerNormalization": {2: (8, 13), 3: (9, 14), 4: (10, 15)},
     "MatMulNBits": {1: (2, 3)}, "GatherBlockQuantized": {0: (2, 3)},
+    "Gather": {0: (None, None)},  # a table of codes, restored behind it
 }
 
 
@@ -98,7 +99,7 @@ class Graph:
         while todo and len(found) < limit:
             for node, index in self.readers.get(todo.pop(), ()):
                 if node.op_type in MOVES | CODING and index == 0:
-                    fresh = [out for out in node.output if out not in seen]
+                    fresh = [out for out in node.output[:1] if out not in seen]
                     seen.update(fresh)
                     todo += fresh
                 else:
@@ -113,6 +114,11 @@ class Graph:
                 break
             node = self.producer.get(node.input[0])
         return node
+
+
+def plain(node) -> str:
+    """The operator that a node is, be it on floats or on codes."""
+    return node.op_type.removeprefix("QLinear")
 
 
 def layer(node) -> str:

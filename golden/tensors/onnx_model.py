@@ -63,7 +63,9 @@ class OnnxModel(TensorFile):
             return
         self._seen.add(id(tensor))
         bits, shape = INTEGERS[tensor.data_type], list(tensor.dims)
-        self.file.values(tensor)
+        if self.file.values(tensor) < 2:
+            self.skip("single numbers", 1)
+            return
         packed = attribute(node, "bits", 4) if node.op_type in ("MatMulNBits", "GatherBlockQuantized") else None
         if packed and tensor.data_type == 2 and packed != 8:
             if packed not in (2, 4):

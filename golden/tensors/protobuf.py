@@ -59,6 +59,7 @@ class Outline:
         if depth > MAX_DEPTH:
             raise FormatError(f"messages are more than {MAX_DEPTH} deep in each other")
         pieces: list[bytes] = []
+        last: list[bytes] = []  # what replaces a blob comes last, since of a field that is there twice the last counts
         copied = at
         while at < end:
             start = at
@@ -69,12 +70,12 @@ class Outline:
             self._copy(pieces, copied, start)
             copied = at
             if inner is self.BLOB:
-                pieces.append(self._replace(body, at - body))
+                last.append(self._replace(body, at - body))
             else:
                 text = self._message(body, at, inner, depth + 1)
                 pieces.append(tag(field) + varint(len(text)) + text)
         self._copy(pieces, copied, end)
-        return b"".join(pieces)
+        return b"".join(pieces + last)
 
     def _field(self, at: int, end: int) -> tuple[int, int, int, int]:
         """Number, wire type, start and end of the content of the field that starts at ``at``."""

@@ -6,7 +6,7 @@ by the words that transformer libraries use. Anything else has no role.
 
 import re
 
-from .graph import CODING, FLOAT_WEIGHTS, INTEGER_WEIGHTS, MOVES, Graph
+from .graph import CODING, FLOAT_WEIGHTS, INTEGER_WEIGHTS, MOVES, Graph, plain
 
 # Operators on the way from a projection to the attention's products: they add a bias, scale, rotate, cut, join.
 ALONG = MOVES | CODING | {"Add", "Mul", "Div", "Split", "Slice", "Concat", "Gather", "Neg", "Where", "Sub", "Clip"}
@@ -45,7 +45,7 @@ def graph_roles(graph: Graph) -> tuple[dict[str, str], set[str]]:
                 roles[name] = "embedding"
         if node.op_type in FUSED and len(node.input) > 1:
             roles[graph.behind(node.input[1])[0]] = "projection"
-    softmaxes = (node for node in graph.nodes if node.op_type == "Softmax" and node.input)
+    softmaxes = (node for node in graph.nodes if plain(node) == "Softmax" and node.input)
     attention = [found for found in (_attention(graph, node) for node in softmaxes) if found]
     for query, key, value, product in attention:
         paths = [_back(graph, name) for name in (query, key, value)]
@@ -70,7 +70,7 @@ def _attention(graph: Graph, softmax):
         if first is None or first.op_type in PRODUCTS:
             break
         computed = [name for name in first.input if graph.constant(name) is None and name in graph.producer]
-        first = graph.producer[computed[0]] if computed and first.op_type in ALONG else None
+        first = graph.producer[computed[0]] if computed and plain(first) in ALONG else None
     second = next((n for n, i in graph.users(softmax.output[0]) if n.op_type in PRODUCTS and i == 0), None)
     if first is None or second is None:
         return None
@@ -90,7 +90,7 @@ def _back(graph: Graph, name: str):
             continue
         if node.op_type in DENSE and _weights(graph, node):
             dense = dense or node
-        elif node.op_type in ALONG:
+        elif plain(node) in ALONG:
             fresh = [i for i in node.input if i in graph.producer and i not in seen and graph.constant(i) is None]
             seen.update(fresh)
             todo += fresh
@@ -105,7 +105,7 @@ def _forward(graph: Graph, node):
         if found is not None or not users:
             return found
         node = users[0][0]
-        if node.op_type not in ALONG:
+        if plain(node) not in ALONG:
             return None
     return None
 
@@ -135,7 +135,7 @@ def _ends(graph: Graph, node, ends: set[str]) -> bool:
         if ends & set(node.output):
             return True
         users = [n for n, _ in graph.users(node.output[0])]
-        if len(users) != 1 or users[0].op_type not in ALONG | {"Softmax", "LogSoftmax", "Sigmoid", "Tanh"}:
+        if len(users) != 1 or plain(users[0]) not in ALONG | {"Softmax", "LogSoftmax", "Sigmoid", "Tanh"}:
             return False
         node = users[0]
     return False
