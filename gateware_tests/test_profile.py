@@ -11,9 +11,11 @@ import pytest
 
 from apack_hdl import cli
 from golden.errors import FormatError
-from golden.tensors import Pack, Recipe
+from golden.tensors import Pack, Recipe, simulate_onnx
 from golden.tensors.feeds import Port, Preparation, find_files, read_inputs, split
+from golden.tensors.onnx_model import OnnxModel
 from golden.tensors.profile import profile
+from golden.tensors.run_onnx import OnnxRunner
 
 RNG = np.random.default_rng(8)
 INT8 = RNG.integers(-128, 128, (3, 4)).astype(np.int8)
@@ -146,6 +148,20 @@ def test_float_onnx(bits):
     assert np.abs(codes - np.clip(np.rint(real / record.meta["scale"][0]), 0, 2**bits - 1)).max() <= 1
     low, high = {8: (25, 80), 4: (0, 30)}[bits]
     assert low < info["output_sqnr_db"]["y"] < high
+
+
+@pytest.mark.parametrize("bits", [4, 6, 8])
+def test_values_beyond_the_extremes_saturate(bits):
+    """Quantization before a tensor can push it beyond what the float network showed."""
+    path, _, _ = float_network()
+    model = OnnxModel(path, quantize=Recipe())
+    simulate_onnx.insert_quantizers(model, {"x": (-1.0, 3.0)}, bits)
+    made = OnnxRunner(model, bits)
+    x = np.zeros((1, 3, 4, 4), np.float32)
+    x[0, 0, 0, :3] = (-9, 9, 3)
+    _, (codes,) = made.run({"x": x})
+    zero = round((2**bits - 1) / 4)
+    assert codes[0, 0, 0].tolist() == [0, 2**bits - 1, 2**bits - 1, zero] and made.captured[0]["name"] == "x"
 
 
 def test_state_is_carried_within_a_file():

@@ -198,6 +198,18 @@ def test_onnx_external_data_outside_the_folder(tmp_path, location):
         read(path)
 
 
+@pytest.mark.parametrize("offset, length", [(8, 12), (-4, 12), (0, 1 << 40)])
+def test_onnx_external_data_outside_its_file(tmp_path, offset, length):
+    onnx = pytest.importorskip("onnx")
+    (tmp_path / "data.bin").write_bytes(bytes(16))
+    tensor = onnx.TensorProto(name="w", data_type=3, dims=[3, 4], data_location=1)
+    for key, value in (("location", "data.bin"), ("offset", offset), ("length", length)):
+        tensor.external_data.add(key=key, value=str(value))
+    path = qdq(tmp_path, tensor, "beyond", onnx.helper.make_tensor("z", 3, (), [0]))
+    with pytest.raises(FormatError, match=r"is said to be at .* bytes; the file has 16"):
+        read(path)
+
+
 def float_model(tmp_path):
     """Gather from an embedding, then MatMul, Gemm with transB, Conv: what a recipe quantizes, and along which axis."""
     onnx = pytest.importorskip("onnx")

@@ -83,8 +83,7 @@ def read_tensors(graph: Graph) -> list[str]:
 
 
 def ranges(low: float, high: float, bits: int) -> tuple[float, int]:
-    """Scale and zero point of a tensor with these extremes: asymmetric, 0 is one of the codes 0 .. 2**bits - 1."""
-    low, high = min(low, 0.0), max(high, 0.0)
+    """Scale and zero point for these extremes, low <= 0 <= high: 0 is one of the codes 0 .. 2**bits - 1."""
     scale = float(np.float32((high - low) / (2**bits - 1))) or 1.0
     return scale, int(np.clip(np.rint(-low / scale), 0, 2**bits - 1))
 
