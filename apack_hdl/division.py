@@ -105,7 +105,7 @@ class DivisionSearch:
     def _scale(self):
         ring, P = self.ring, self.config.prob_bits
         zeros = leading_zeros(self.m, ring["count"], "zeros")
-        ring["scaled"] = (ring["count"] << zeros)[: P + 1]
+        ring["scaled"] = Cat((ring["count"] << zeros)[:P], Const(1, 1))  # no count is 0
         ring["zeros"] = zeros
 
     def _multiply(self):
