@@ -8,61 +8,93 @@ from collections import OrderedDict
 import numpy as np
 
 
-def tflite_bytes(fc: np.ndarray, nibbles: np.ndarray, scale=0.5) -> bytes:
-    """int8 [1, 4] -> FULLY_CONNECTED with ``fc`` (int8 [3, 4], scale 0.5, zero points 0) -> int8 [1, 3] -> RESHAPE
-    -> LOGISTIC; besides, ``nibbles`` (4-bit codes, an even number, low first) as an INT4 tensor that it reads too."""
+def tflite_file(buffers: list[bytes], graphs: list) -> bytes:
+    """A TensorFlow Lite file; ``(tensors, operators, inputs, outputs)`` a subgraph. Buffer 0 is that of computed ones.
+
+    tensors : (name, shape, type, buffer, scale, zero point), scale None without quantization. operators : (name,
+    inputs, outputs, options) with options as (name in the schema, its fields), or None.
+    """
     from ai_edge_litert import schema_py_generated as s
     from flatbuffers import Builder
 
-    def quantization(scale, zero, axis=0):
-        q = s.QuantizationParametersT()
-        q.scale, q.zeroPoint, q.quantizedDimension = np.float32(np.atleast_1d(scale)), np.atleast_1d(zero), axis
-        return q
-
-    def tensor(name, shape, kind, buffer, scale=1.0, zero=0):
+    def tensor(name, shape, kind, buffer, scale, zero):
         t = s.TensorT()
-        t.name, t.shape, t.type, t.buffer = name, np.array(shape, np.int32), kind, buffer
-        t.quantization = quantization(scale, zero)
+        t.name, t.shape, t.type, t.buffer = name, np.array(shape, np.int32), getattr(s.TensorType, kind), buffer
+        if scale is not None:
+            t.quantization = s.QuantizationParametersT()
+            t.quantization.scale, t.quantization.zeroPoint = np.float32([scale]), np.array([zero])
         return t
 
-    def operator(code, inputs, outputs):
+    def operator(name, inputs, outputs, options):
         op = s.OperatorT()
-        op.opcodeIndex, op.inputs, op.outputs = code, np.array(inputs, np.int32), np.array(outputs, np.int32)
+        op.opcodeIndex = names.index(name)
+        op.inputs, op.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
+        if options:
+            op.builtinOptionsType = getattr(s.BuiltinOptions, options[0])
+            op.builtinOptions = getattr(s, f"{options[0]}T")()
+            vars(op.builtinOptions).update(options[1])
         return op
 
-    def opcode(number):
-        c = s.OperatorCodeT()
-        c.builtinCode = c.deprecatedBuiltinCode = number
-        c.version = 4 if number == s.BuiltinOperator.FULLY_CONNECTED else 1
-        return c
-
-    kinds = s.TensorType
-    packed = (nibbles[0::2] & 15 | nibbles[1::2] << 4).astype(np.uint8)
-    data = [b"", fc.tobytes(), np.arange(3, dtype=np.int32).tobytes(), packed.tobytes(),
-            np.array([3, 1], np.int32).tobytes()]
-    model, graph = s.ModelT(), s.SubGraphT()
-    model.version, model.description = 3, "test"
-    model.buffers = []
-    for content in data:
-        buffer = s.BufferT()
-        buffer.data = np.frombuffer(content, np.uint8) if content else None
-        model.buffers.append(buffer)
-    graph.tensors = [
-        tensor("in", (1, 4), kinds.INT8, 0, scale, 3), tensor("w", fc.shape, kinds.INT8, 1, scale),
-        tensor("bias", (3,), kinds.INT32, 2, scale * scale), tensor("mid", (1, 3), kinds.INT8, 0, 2.0, -4),
-        tensor("shape", (2,), kinds.INT32, 4), tensor("flat", (3, 1), kinds.INT8, 0, 2.0, -4),
-        tensor("out", (3, 1), kinds.INT8, 0, 1 / 256, -128), tensor("four", (nibbles.size,), kinds.INT4, 3, 0.25),
-    ]
-    names = s.BuiltinOperator
-    model.operatorCodes = [opcode(n) for n in (names.FULLY_CONNECTED, names.RESHAPE, names.LOGISTIC)]
-    graph.operators = [operator(0, [0, 1, 2], [3]), operator(1, [3, 4], [5]), operator(2, [5], [6])]
-    graph.operators[0].builtinOptionsType = s.BuiltinOptions.FullyConnectedOptions
-    graph.operators[0].builtinOptions = s.FullyConnectedOptionsT()
-    graph.inputs, graph.outputs, graph.name = np.array([0], np.int32), np.array([6], np.int32), "main"
-    model.subgraphs = [graph]
+    names = sorted({op[0] for _, ops, _, _ in graphs for op in ops})
+    model = s.ModelT()
+    model.version, model.buffers, model.subgraphs, model.operatorCodes = 3, [], [], []
+    for content in [b"", *buffers]:
+        model.buffers.append(s.BufferT())
+        model.buffers[-1].data = np.frombuffer(content, np.uint8) if content else None
+    for name in names:
+        code = s.OperatorCodeT()
+        code.builtinCode = getattr(s.BuiltinOperator, name)
+        code.deprecatedBuiltinCode, code.version = min(code.builtinCode, 127), 4 if name == "FULLY_CONNECTED" else 1
+        model.operatorCodes.append(code)
+    for tensors, operators, inputs, outputs in graphs:
+        graph = s.SubGraphT()
+        graph.tensors, graph.operators = [tensor(*t) for t in tensors], [operator(*op) for op in operators]
+        graph.inputs, graph.outputs = np.array(inputs, np.int32), np.array(outputs, np.int32)
+        model.subgraphs.append(graph)
     builder = Builder(1024)
     builder.Finish(model.Pack(builder), b"TFL3")
     return bytes(builder.Output())
+
+
+def tflite_bytes(fc: np.ndarray, nibbles: np.ndarray, scale=0.5) -> bytes:
+    """int8 [1, 4] -> FULLY_CONNECTED with ``fc`` (int8 [3, 4], scale 0.5, zero points 0) -> int8 [1, 3] -> RESHAPE
+    -> LOGISTIC; besides, ``nibbles`` (4-bit codes, an even number, low first) as an INT4 tensor that nothing reads."""
+    packed = (nibbles[0::2] & 15 | nibbles[1::2] << 4).astype(np.uint8)
+    buffers = [fc.tobytes(), np.arange(3, dtype=np.int32).tobytes(), packed.tobytes(),
+               np.array([3, 1], np.int32).tobytes()]
+    tensors = [
+        ("in", (1, 4), "INT8", 0, scale, 3), ("w", fc.shape, "INT8", 1, scale, 0),
+        ("bias", (3,), "INT32", 2, scale * scale, 0), ("mid", (1, 3), "INT8", 0, 2.0, -4),
+        ("shape", (2,), "INT32", 4, None, 0), ("flat", (3, 1), "INT8", 0, 2.0, -4),
+        ("out", (3, 1), "INT8", 0, 1 / 256, -128), ("four", (nibbles.size,), "INT4", 3, 0.25, 0),
+    ]
+    operators = [("FULLY_CONNECTED", [0, 1, 2], [3], ("FullyConnectedOptions", {})), ("RESHAPE", [3, 4], [5], None),
+                 ("LOGISTIC", [5], [6], None)]
+    return tflite_file(buffers, [(tensors, operators, [0], [6])])
+
+
+def tflite_chain(length: int) -> bytes:
+    """int8 [1, 64] through ``length`` LOGISTICs, t0, t1, ...: each result is soon needed no more."""
+    tensors = [("t0", (1, 64), "INT8", 0, 1 / 16, 0)]
+    tensors += [(f"t{i + 1}", (1, 64), "INT8", 0, 1 / 256, -128) for i in range(length)]
+    operators = [("LOGISTIC", [i], [i + 1], None) for i in range(length)]
+    return tflite_file([], [(tensors, operators, [0], [length])])
+
+
+def tflite_sums(start: np.ndarray) -> bytes:
+    """int8 [1, 4]: running sums of the input, kept in a variable that begins as ``start``; all scales 1."""
+    state = ("state", (1, 4), "INT8")
+    tensors = [("in", (1, 4), "INT8", 0, 1.0, 0), ("handle", (), "RESOURCE", 0, None, 0), (*state, 0, 1.0, 0),
+               ("sum", (1, 4), "INT8", 0, 1.0, 0)]
+    variable = ("VarHandleOptions", {"container": "", "sharedName": "s"})
+    operators = [
+        ("CALL_ONCE", [], [], ("CallOnceOptions", {"initSubgraphIndex": 1})), ("VAR_HANDLE", [], [1], variable),
+        ("READ_VARIABLE", [1], [2], ("ReadVariableOptions", {})), ("ADD", [0, 2], [3], ("AddOptions", {})),
+        ("ASSIGN_VARIABLE", [1, 3], [], ("AssignVariableOptions", {})),
+    ]
+    first = [("handle", (), "RESOURCE", 0, None, 0), (*state, 1, 1.0, 0)]
+    begin = [("VAR_HANDLE", [], [0], variable), ("ASSIGN_VARIABLE", [0, 1], [], ("AssignVariableOptions", {}))]
+    return tflite_file([start.tobytes()], [(tensors, operators, [0], [3]), (first, begin, [], [])])
 
 
 def onnx_model(nodes, inputs, outputs, constants, opset=21):

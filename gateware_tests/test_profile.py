@@ -63,6 +63,34 @@ def test_tflite(tflite):
     assert tensors["out", 0][0].meta["layer"] == "2:LOGISTIC"
 
 
+def test_tflite_keeps_what_it_needs_no_more():
+    """Every result of a chain, though the interpreter would by itself use the memory of early ones again."""
+    pytest.importorskip("ai_edge_litert")
+    Path("m.tflite").write_bytes(make.tflite_chain(6))
+    np.save("x.npy", RNG.integers(-128, 128, (1, 64)).astype(np.int8))
+    profile("m.tflite", ["x.npy"], "out.npz")
+    _, tensors = load("out.npz")
+    assert len(tensors) == 7
+    for i in range(6):
+        codes = tensors[f"t{i}", 0][1].astype(float)
+        real = 1 / (1 + np.exp(-(codes / 16 if i == 0 else (codes + 128) / 256)))
+        assert np.abs(tensors[f"t{i + 1}", 0][1] - np.clip(np.rint(real * 256) - 128, -128, 127)).max() <= 1
+
+
+def test_tflite_states_begin_anew_with_each_file():
+    """The variable's first value is no weight, reading it no new tensor; sums go on within a file only."""
+    pytest.importorskip("ai_edge_litert")
+    Path("m.tflite").write_bytes(make.tflite_sums(np.array([0, 0, 0, 0], np.int8)))
+    ones = np.ones((4, 1, 4), np.int8)
+    np.save("a.npy", ones)
+    np.save("b.npy", 5 * ones[:2])
+    info = profile("m.tflite", ["a.npy", "b.npy"], "out.npz", how=Preparation.parse("steps=2"))
+    _, tensors = load("out.npz")
+    assert {name for name, _ in tensors} == {"in", "sum"}
+    assert [tensors["sum", i][1].reshape(2, 4)[:, 0].tolist() for i in range(3)] == [[1, 2], [3, 4], [5, 10]]
+    assert info["skipped"] == [{"reason": "initial states", "tensors": 1, "values": 4}]
+
+
 def test_beginning_is_kept_and_all_is_counted(tflite):
     steps = RNG.integers(-128, 128, (6, 1, 4)).astype(np.int8)
     np.save("x.npy", steps)

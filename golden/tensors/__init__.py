@@ -23,7 +23,7 @@ def open_model(path: str | os.PathLike, *, quantize: Recipe | None = None) -> Te
     Raises OSError; FormatError for a file that is damaged, of no known kind or without a quantized tensor;
     MissingExtraError (an ImportError and a ValueError) where a package is missing.
     """
-    model = _reader(Path(path), quantize)
+    model = _reader(path, quantize)
     if not model.records:
         model.close()
         skipped = "; ".join(f"{s['tensors']:,} x {s['reason']}" for s in model.info.get("skipped", ()))
@@ -31,11 +31,11 @@ def open_model(path: str | os.PathLike, *, quantize: Recipe | None = None) -> Te
     return model
 
 
-def _reader(path: Path, quantize: Recipe | None):
+def _reader(path: str | os.PathLike, quantize: Recipe | None):
     """The reader of a file."""
     with open(path, "rb") as file:
         start = file.read(16)
-    name, options = path.suffix.lower(), {} if quantize is None else {"quantize": quantize}
+    name, options = Path(path).suffix.lower(), {} if quantize is None else {"quantize": quantize}
     if start[4:8] == b"TFL3" or name == ".tflite":
         from .tflite_model import TfliteModel
 

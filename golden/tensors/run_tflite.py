@@ -1,6 +1,7 @@
 """Running a TensorFlow Lite model with every intermediate tensor kept, by the interpreter of ``ai-edge-litert``."""
 
 import os
+from functools import partial
 
 import numpy as np
 
@@ -27,14 +28,12 @@ class TfliteRunner:
     def __init__(self, path: str | os.PathLike):
         self.model = TfliteModel(path)
         library = need("ai_edge_litert.interpreter", "profile", "running a .tflite model")
-        resolver = library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-        with damage(path):
-            self._run = library.Interpreter(
-                os.fspath(path), experimental_preserve_all_tensors=True, experimental_op_resolver_type=resolver,
-                num_threads=1,
-            )
-            self._run.allocate_tensors()
-            self._inputs, self._outputs = self._run.get_input_details(), self._run.get_output_details()
+        self._make = partial(
+            library.Interpreter, os.fspath(path), experimental_preserve_all_tensors=True, num_threads=1,
+            experimental_op_resolver_type=library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        self.reset()
+        self._inputs, self._outputs = self._run.get_input_details(), self._run.get_output_details()
         self.ports = {d["name"]: port(d) for d in self._inputs}
         self.outputs = [d["name"] for d in self._outputs]
         graph = self.model.graphs[0]
@@ -48,8 +47,10 @@ class TfliteRunner:
             del entry["shape"]
 
     def reset(self) -> None:
-        """Put the model's own states back to their start."""
-        self._run.reset_all_variables()
+        """Put the states back to their start: all is made anew, the only way to reset its variables."""
+        with damage(self.model.path):
+            self._run = self._make()
+            self._run.allocate_tensors()
 
     def run(self, feeds: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
         """Run once: the outputs by name, and the captured activations. Raises FormatError if the model fails."""
