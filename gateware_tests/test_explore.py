@@ -87,6 +87,13 @@ def test_a_second_run_does_only_what_is_missing(calls, store):
     assert done(calls) == [1, 2, 3]
 
 
+def test_outcomes_have_the_names_of_tasks(calls, store):
+    (job,) = (task.prepare() for task in squares(calls, 3))
+    for reused in (False, True):
+        (outcome,) = run([Task("task", lambda: job)], store)
+        assert (outcome.name, outcome.reused) == ("task", reused)
+
+
 def test_a_damaged_result_is_made_anew_and_clear_forgets(calls, store):
     list(run(squares(calls, 5), store))
     (path,) = store.folder.iterdir()

@@ -48,7 +48,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended: with a result or an error of one line. reused: the result was there already."""
+    """How the task of that name ended: with a result or an error of one line. reused: it was there already."""
 
     name: str
     result: dict | None
@@ -100,10 +100,10 @@ def run(
     Raises SynthError if the cluster cannot be reached or is lost, OSError if a result cannot be written.
     """
     workers = None
-    waiting, running = iter(tasks), 0
+    waiting, running = iter(tasks), []  # running: (job, its task)
     try:
         while True:
-            while workers is None or running < max(1, workers.slots):
+            while workers is None or len(running) < max(1, workers.slots):
                 task = next(waiting, None)
                 if task is None:
                     break
@@ -117,14 +117,15 @@ def run(
                     workers = workers or (ClusterWorkers(cluster) if cluster else LocalWorkers(jobs))
                     started(task.name)
                     workers.start(job)
-                    running += 1
+                    running.append((job, task))
             if not running:
                 return
             for job, result, error in workers.finished():
-                running -= 1
+                at = next(i for i, (begun, _) in enumerate(running) if begun is job)
+                _, task = running.pop(at)
                 if error is None:
                     store.put(job, result)
-                yield Outcome(job.name, result, error)
+                yield Outcome(task.name, result, error)
     finally:
         if workers is not None:
             workers.close()

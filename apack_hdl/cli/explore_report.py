@@ -72,18 +72,24 @@ def figures(point: Point, outcome: Outcome, losses: dict, simulation: Outcome | 
     row = dict.fromkeys(column.name for column in COLUMNS) | asdict(point) | losses
     row |= {"name": point.name, "preset": preset_of(point), "status": "failed" if error else "done", "error": error}
     row |= (simulation and simulation.result) or documented(point)
-    if error:
-        return row
-    report, cells = outcome.result, outcome.result["cells"]
-    row |= {name: cells[name] for name in ("area_um2", "flops", "t_min_ns")} | {"area_kge": cells["kge"]}
-    row["blocks_kge"] = {block["name"]: round(block["kge"], 4) + 0.0 for block in cells["blocks"]}  # + 0.0: no -0
-    if report["clock_ghz"]:
-        rate = row["values_per_cycle"] * report["clock_ghz"]
-        energy = cells["power"]["total_mw"] / rate  # mW by 10^9/s: pJ
-        row |= {"clock_ghz": report["clock_ghz"], "power_mw": cells["power"]["total_mw"], "gvalues_per_s": rate,
-                "gvalues_per_s_per_mm2": rate / (cells["area_um2"] / 1e6), "pj_per_value": energy,
-                "pj_per_bit": energy / point.width}
+    if not error:
+        row |= costs(row["values_per_cycle"], point.width, outcome.result)
     return {name: round(value, 6) if isinstance(value, float) else value for name, value in row.items()}
+
+
+def costs(values_per_cycle: float, width: int, report: dict) -> dict:
+    """The figures that follow from a synthesis report (as JSON); without OpenSTA only areas."""
+    cells, clock = report["cells"], report["clock_ghz"]
+    blocks = {block["name"]: round(block["kge"], 4) + 0.0 for block in cells["blocks"]}  # + 0.0: no -0
+    areas = {"area_um2": cells["area_um2"], "area_kge": cells["kge"], "flops": cells["flops"], "blocks_kge": blocks}
+    if not clock:
+        return areas
+    rate, power = values_per_cycle * clock, cells["power"]["total_mw"]
+    energy = power / rate  # mW by 10^9/s: pJ
+    return areas | {
+        "t_min_ns": cells["t_min_ns"], "clock_ghz": clock, "power_mw": power, "gvalues_per_s": rate,
+        "gvalues_per_s_per_mm2": rate / (cells["area_um2"] / 1e6), "pj_per_value": energy, "pj_per_bit": energy / width,
+    }
 
 
 def write_report(folder: Path, points: list[Point], rows: list[dict], skipped: list[dict], about: dict):
