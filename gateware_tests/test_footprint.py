@@ -3,20 +3,22 @@
 import json
 import os
 import time
+import zlib
 
 import numpy as np
 import pytest
 
+from golden.archive import FRONT_BYTES, archive
 from golden.codec import to_codes
 from golden.config import CodecConfig
 from golden.container import Reader, compress
 from golden.footprint import (
     Settings,
-    file_bytes,
     footprint,
     measure,
     pack_footprint,
     tensor_footprint,
+    tensor_sizes,
     together,
     workers,
 )
@@ -89,7 +91,13 @@ def test_sizes_are_those_of_real_files():
         files = [compress(array, table=table) for array, table in some]
         codes = (to_codes(array, table.config.width)[0] for array, table in some)
         headers = (header(array, table) for array, table in some)
-        assert file_bytes(zip(headers, codes, strict=True)) == [len(data) for data in files]
+        sizes = tensor_sizes(zip(headers, codes, strict=True))
+        assert [size.file for size in sizes] == [len(data) for data in files]
+        named = [(str(i), array, table.config.width) for i, (array, table) in enumerate(some)]
+        tables = {str(i): table for i, (_, table) in enumerate(some)}
+        for size, one in zip(sizes, named, strict=True):
+            together = archive([one], some[0][1].config, tables=tables)
+            assert size.archived == len(together) - FRONT_BYTES - len(zlib.compress(one[0].encode(), 9))
         infos += [Reader(data).info() for data in files]
     some_raw = [info for info in infos if 0 < info["raw_blocks"] < info["blocks"]]
     assert some_raw and any(info["rows"] == 0 for info in infos) and any(info["blocks"] > 3 for info in some_raw)
@@ -102,14 +110,14 @@ def test_sizes_of_many_lanes(monkeypatch):
     config = CodecConfig(block=300)
     arrays = [laplacian(count, 5, seed=count) for count in (1, 2, 299, 300, 301, 9000, 40, 4100)]
     tables = [own_table(array, config) for array in arrays]
-    sizes = file_bytes((header(a, t), to_codes(a, 8)[0]) for a, t in zip(arrays, tables, strict=True))
-    assert sizes == [len(compress(a, table=t)) for a, t in zip(arrays, tables, strict=True)]
+    sizes = tensor_sizes((header(a, t), to_codes(a, 8)[0]) for a, t in zip(arrays, tables, strict=True))
+    assert [size.file for size in sizes] == [len(compress(a, table=t)) for a, t in zip(arrays, tables, strict=True)]
 
 
 def test_sizes_need_one_coder():
     tables = [own_table(laplacian(50, 2), CodecConfig(mult_bits=m)) for m in (8, 9)]
     with pytest.raises(ValueError, match="prob_bits and mult_bits must be the same"):
-        file_bytes((header(laplacian(50, 2), table), to_codes(laplacian(50, 2), 8)[0]) for table in tables)
+        tensor_sizes((header(laplacian(50, 2), table), to_codes(laplacian(50, 2), 8)[0]) for table in tables)
 
 
 def test_sample(monkeypatch):

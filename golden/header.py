@@ -16,9 +16,9 @@ MAGIC, VERSION = b"APCK", 1
 _FIXED = struct.Struct("<4s7B3sB")
 _SIGNED = 1  # the only flag: codes are two's complement
 
-_DTYPES = {0: "|u1", 1: "<u2", 2: "<u4", 3: "<u8", 4: "|i1", 5: "<i2", 6: "<i4", 7: "<i8"}
-_DTYPES |= {code + 8: text.replace("<", ">") for code, text in _DTYPES.items() if text[0] == "<"}
-_DTYPE_CODES = {text: code for code, text in _DTYPES.items()}
+DTYPES = {0: "|u1", 1: "<u2", 2: "<u4", 3: "<u8", 4: "|i1", 5: "<i2", 6: "<i4", 7: "<i8"}
+DTYPES |= {code + 8: text.replace("<", ">") for code, text in DTYPES.items() if text[0] == "<"}
+DTYPE_CODES = {text: code for code, text in DTYPES.items()}
 
 # One entry per block; no symbol stream means that the block is raw.
 DIRECTORY = np.dtype([("symbol_bytes", "<u2"), ("offset_bytes", "<u2"), ("crc32", "<u4")])
@@ -61,8 +61,8 @@ class Header:
         rows = len(table.v_min) if table else 0
         codec = (cfg.width, cfg.prob_bits, cfg.mult_bits, rows, cfg.block.to_bytes(3, "little"))
         flags = _SIGNED if self.signed else 0
-        fixed = _FIXED.pack(MAGIC, VERSION, _DTYPE_CODES[self.dtype.str], flags, *codec, len(self.shape))
-        return fixed + b"".join(map(_leb128, self.shape)) + (table_bytes(table) if table else b"")
+        fixed = _FIXED.pack(MAGIC, VERSION, DTYPE_CODES[self.dtype.str], flags, *codec, len(self.shape))
+        return fixed + b"".join(map(leb128, self.shape)) + (table_bytes(table) if table else b"")
 
 
 def parse(front: bytes) -> tuple[Header, int]:
@@ -76,7 +76,7 @@ def parse(front: bytes) -> tuple[Header, int]:
     if magic != MAGIC:
         raise FormatError(f"an .apack file starts with {MAGIC!r}, not {magic!r}")
     _require(version == VERSION, "version", f"{VERSION}", version)
-    _require(code in _DTYPES, "dtype code", f"one of {', '.join(map(str, _DTYPES))}", code)
+    _require(code in DTYPES, "dtype code", f"one of {', '.join(map(str, DTYPES))}", code)
     _require(flags <= _SIGNED, "flags", "0 or 1", flags)
     _require(rows <= 64, "number of rows", "in 0..64", rows)
     _require(ndim <= 32, "number of dimensions", "in 0..32", ndim)
@@ -84,17 +84,23 @@ def parse(front: bytes) -> tuple[Header, int]:
         config = CodecConfig(width, max(rows, 2), prob_bits, mult_bits, int.from_bytes(block, "little"))
     except ValueError as error:
         raise FormatError(f"header: {error}") from None
-    dtype = np.dtype(_DTYPES[code])
+    dtype = np.dtype(DTYPES[code])
     _require(fits_dtype(width, flags == _SIGNED, dtype), "dtype", f"wide enough for {width}-bit codes", dtype)
-    shape, end = [], _FIXED.size
+    shape, end = read_shape(front, _FIXED.size, ndim, dtype)
+    table, end = _read_table(config, rows, front, end)
+    return Header(config, dtype, shape, flags == _SIGNED, table), end
+
+
+def read_shape(data: bytes, start: int, ndim: int, dtype: np.dtype) -> tuple[tuple[int, ...], int]:
+    """The ``ndim`` dimensions at ``start`` and the position behind them. Raises FormatError if they are none."""
+    shape, end = [], start
     for _ in range(ndim):
-        dim, end = _read_leb128(front, end)
+        dim, end = read_leb128(data, end)
         shape.append(dim)
     # numpy cannot make an array beyond this, even one that is empty because of another dimension.
     spanned = prod(filter(None, shape)) * dtype.itemsize
     _require(spanned < 2**63, "size of the tensor", "below 2**63 bytes", shape)
-    table, end = _read_table(config, rows, front, end)
-    return Header(config, dtype, tuple(shape), flags == _SIGNED, table), end
+    return tuple(shape), end
 
 
 def _require(condition: bool, name: str, allowed: str, got) -> None:
@@ -102,7 +108,7 @@ def _require(condition: bool, name: str, allowed: str, got) -> None:
         raise FormatError(f"header: {name} must be {allowed}, not {got}")
 
 
-def _leb128(value: int) -> bytes:
+def leb128(value: int) -> bytes:
     """Seven bits a byte, least significant first; the top bit says that more bytes follow."""
     data = []
     while value >= 128:
@@ -111,7 +117,7 @@ def _leb128(value: int) -> bytes:
     return bytes([*data, value])
 
 
-def _read_leb128(data: bytes, start: int) -> tuple[int, int]:
+def read_leb128(data: bytes, start: int) -> tuple[int, int]:
     """The number at ``start`` and the position behind it. At most 63 bits, in as few bytes as it needs."""
     value = 0
     for i, byte in enumerate(data[start : start + 9]):

@@ -1,5 +1,7 @@
 """Tables of footprints for the terminal."""
 
+from golden.archive import FRONT_BYTES
+
 from .support import counted, print_table, say
 
 # What to print a further table of: the column it begins with, and where the document has it.
@@ -77,6 +79,10 @@ def notes(model: dict) -> list[str]:
             f"measured on {total['stored']['values']:,} of {total['values']:,} values, the beginnings of tensors, "
             f"and scaled up; as measured: {total['stored']['ratio']:.4f}"
         )
+    if total["bound_bits"]:
+        bits = total["archive_bits"] + 8 * FRONT_BYTES
+        ratio, over = bits / total["raw_bits"], bits / total["bound_bits"] - 1
+        lines.append(f"in one archive, names not counted: {ratio:.4f}, {over:+.2%} over the bound")
     if any(tensor["table_from"] == "only input" for tensor in model["tensors"]):
         lines.append("activations of one input only: coded with tables of their own")
     for left in model["info"].get("skipped", ()):

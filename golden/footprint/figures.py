@@ -13,7 +13,7 @@ from ..header import Header
 from ..search import TableSearch, histogram
 from ..table import SymbolTable
 from .settings import Settings
-from .sizes import file_bytes
+from .sizes import Sizes, tensor_sizes
 
 # Values whose files are sized together: enough blocks to fill the lanes, few enough to stay in memory.
 BATCH_VALUES = 1 << 24
@@ -97,11 +97,11 @@ def _figures(batch: list[tuple], settings: Settings, progress, keep) -> Iterator
     """The figures of tensors, each given with its table and where that is from."""
     profiled = [(tensor, tensor.own.table) for tensor, _, source in batch if source == "others"]
     files = [(tensor, table) for tensor, table, _ in batch] + profiled
-    sizes = file_bytes((tensor.header(table), tensor.codes) for tensor, table in files)
+    sizes = tensor_sizes((tensor.header(table), tensor.codes) for tensor, table in files)
     own_sizes = iter(sizes[len(batch):])
     for (tensor, table, source), size in zip(batch, sizes, strict=False):
         if settings.verify or keep:
-            data = _verified(tensor, table, size)
+            data = _verified(tensor, table, size.file)
             if keep:
                 keep(tensor.record.key, data)
         yield _entry(tensor, table, source, size, next(own_sizes) if source == "others" else size, settings)
@@ -120,7 +120,7 @@ def _verified(tensor: _Tensor, table: SymbolTable, size: int) -> bytes:
     return data
 
 
-def _entry(tensor: _Tensor, table, source: str, size: int, own_size: int, settings: Settings) -> dict:
+def _entry(tensor: _Tensor, table, source: str, size: Sizes, own: Sizes, settings: Settings) -> dict:
     record, width, values = tensor.record, tensor.search.config.width, len(tensor.codes)
     raw = values * width
     entry = {name: record.meta.get(name) for name in ("layer", "op", "role", "input")}
@@ -128,7 +128,8 @@ def _entry(tensor: _Tensor, table, source: str, size: int, own_size: int, settin
     entry |= {
         "width": width, "values": values, "whole_values": _whole(record, values),
         "raw_bits": raw, "floor_bits": tensor.own.entropy_bits, "bound_bits": min(tensor.own.bound_bits, raw),
-        "apack_bits": 8 * size, "self_bits": 8 * own_size, "table_from": source, "rows": len(table.v_min),
+        "apack_bits": 8 * size.file, "self_bits": 8 * own.file, "archive_bits": 8 * size.archived,
+        "table_from": source, "rows": len(table.v_min),
         "rivals": _rivals(tensor.codes, width, settings.rivals),
     }
     if settings.pictures:

@@ -1,14 +1,17 @@
-"""The exact size of ``.apack`` files, without writing them.
+"""The exact size of ``.apack`` files and of tensors in a model archive, without writing them.
 
 A block's symbol stream is as long as its shifts add up to (FORMAT.md, 4.3), and those follow from the recurrence of t
 alone: no bits have to be put together. Blocks of any number of tensors run in lock step, each with its own table.
 """
 
 from collections.abc import Iterable
+from dataclasses import replace
+from typing import NamedTuple
 
 import numpy as np
 
 from .. import blocks
+from ..archive_index import entry_bytes
 from ..header import DIRECTORY, Header, table_bytes
 from ..recurrence import RangeEncoder
 
@@ -21,11 +24,18 @@ _NO_CODE = 255  # in place of the offset length of a value without a code
 _NEVER = 1 << 32  # bytes; longer than any raw block
 
 
-def file_bytes(tensors: Iterable[tuple[Header, np.ndarray]]) -> list[int]:
-    """Bytes of the ``.apack`` file of each tensor, with the table of its header: what ``compress`` would return.
+class Sizes(NamedTuple):
+    """Bytes of a tensor: as an ``.apack`` file, and in a model archive, without what the archive's tensors share."""
+
+    file: int
+    archived: int
+
+
+def tensor_sizes(tensors: Iterable[tuple[Header, np.ndarray]]) -> list[Sizes]:
+    """What each tensor takes with the table of its header: what ``compress`` and ``archive`` would write.
 
     ``tensors``: headers, which share P and M, each with the tensor's codes (uint8 or uint16, one-dimensional, C order).
-    As in ``compress``, blocks that do not shrink are raw, and so are all if the table does not pay.
+    As when written, blocks that do not shrink are raw, and so are all if the table does not pay.
 
     Raises ValueError if P and M differ.
     """
@@ -37,18 +47,21 @@ def file_bytes(tensors: Iterable[tuple[Header, np.ndarray]]) -> list[int]:
     coded = _coded_bytes(tensors, counts)
     sizes, first = [], 0
     for (header, _), n in zip(tensors, counts, strict=True):
-        sizes.append(_file_bytes(header, coded[first : first + len(n)]))
+        sizes.append(_sizes(header, coded[first : first + len(n)]))
         first += len(n)
     return sizes
 
 
-def _file_bytes(header: Header, coded: np.ndarray) -> int:
-    """The file's size, from what its blocks take coded."""
+def _sizes(header: Header, coded: np.ndarray) -> Sizes:
+    """The tensor's sizes, from what its blocks take coded."""
     raw = blocks.raw_bytes(header, 0, header.block_count)
-    front = len(header.to_bytes()) + header.block_count * DIRECTORY.itemsize + CHECKSUM_BYTES
+    directory = header.block_count * DIRECTORY.itemsize
     payload, all_raw = int(np.minimum(coded, raw).sum()), int(raw.sum())
     table = len(table_bytes(header.table)) if header.table else 0
-    return front + payload if table + payload < all_raw else front - table + all_raw
+    file = len(header.to_bytes()) + directory + CHECKSUM_BYTES
+    file += payload if table + payload < all_raw else all_raw - table
+    with_table, without = len(entry_bytes(header)), len(entry_bytes(replace(header, table=None)))
+    return Sizes(file, directory + min(with_table + payload, without + all_raw))
 
 
 def _coded_bytes(tensors, counts) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from statistics import fmean
 
-BITS = ("raw_bits", "floor_bits", "bound_bits", "apack_bits", "self_bits")
+BITS = ("raw_bits", "floor_bits", "bound_bits", "apack_bits", "self_bits", "archive_bits")
 GROUPS = {"weight": "weights", "activation": "activations"}
 
 
@@ -33,7 +33,8 @@ def totals(tensors: list[dict]) -> dict:
     """
     whole = _sums(tensors, [t["whole_values"] / t["values"] if t["values"] else 1 for t in tensors])
     stored = _sums(tensors, [1] * len(tensors))
-    return {"tensors": len(tensors), **whole, "stored": stored}
+    profiled = sum(t["table_from"] == "others" for t in tensors)
+    return {"tensors": len(tensors), "profiled": profiled, **whole, "stored": stored}
 
 
 def _sums(tensors: list[dict], weights: list[float]) -> dict:
@@ -95,15 +96,15 @@ def summary(models: list[dict], *, stored: bool = False) -> dict:
     """
     result = {}
     for group in (*GROUPS.values(), "others", "all"):
-        sums = [m["totals"][group] for m in models if group in m["totals"]]
-        sums = [s["stored"] if stored else s for s in sums]
-        sums = [s for s in sums if s["raw_bits"]]
+        found = [m["totals"][group] for m in models if group in m["totals"]]
+        found = [s for s in found if s["raw_bits"]]
+        sums = [s["stored"] if stored else s for s in found]
         if not sums:
             continue
         names = {name.removesuffix("_bits"): [s[name] for s in sums] for name in BITS[1:]}
         names |= {name: [s["rivals"][name] for s in sums] for name in sums[0]["rivals"]}
         raw = [s["raw_bits"] for s in sums]
-        losses = [s["loss"] for s in sums if s["loss"] is not None]
+        losses = [s["loss"] for s, whole in zip(sums, found, strict=True) if whole["profiled"]]
         result[group] = {
             "models": len(sums),
             "mean": {name: fmean(b / r for b, r in zip(bits, raw, strict=True)) for name, bits in names.items()},

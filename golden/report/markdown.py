@@ -40,7 +40,7 @@ def _cells(sums: dict, columns: list[str]) -> list[str]:
         "bound": f"{sums['bound_bits'] / raw:.4f}",
         "APack": f"{sums['apack_bits'] / raw:.4f}",
         "over bound": _percent(sums["overhead"]),
-        "loss": _percent(sums["loss"]),
+        "loss": _percent(sums["loss"] if sums["profiled"] else None),
         "best other scheme": _best({name: bits / raw for name, bits in sums["rivals"].items()}),
     }
     return [cells[column] for column in columns]
