@@ -60,7 +60,7 @@ def zeros(port: Port) -> np.ndarray:
 
 
 @contextmanager
-def runner(path: str | os.PathLike, recipe: Recipe | None, bits: int, make_feeder: Callable):
+def runner(path: str | os.PathLike, recipe: Recipe | None, bits: int, make_feeder: Callable, tell: Callable):
     """A model ready to run: of a float ONNX model, by ``recipe``, first a quantized one is made."""
     with open(path, "rb") as file:
         start = file.read(8)
@@ -79,7 +79,7 @@ def runner(path: str | os.PathLike, recipe: Recipe | None, bits: int, make_feede
         if not all(record.meta.get("quantized") for record in weights.records):
             raise FormatError(f"{path}: is quantized already; leave --quantize out")
         model = simulate_onnx.fake_weights(folded, recipe)
-        simulate_onnx.insert_quantizers(model, observe(model, make_feeder), bits)
+        simulate_onnx.insert_quantizers(model, observe(model, make_feeder, tell), bits)
         made = OnnxRunner(model, bits, weights)
         made.quantized_by = (
             f"weights: {recipe}; activations: {bits} bits, asymmetric, per tensor, MinMax over the inputs; "
@@ -88,7 +88,7 @@ def runner(path: str | os.PathLike, recipe: Recipe | None, bits: int, make_feede
         yield made
 
 
-def observe(model: OnnxModel, make_feeder: Callable) -> dict[str, tuple[float, float]]:
+def observe(model: OnnxModel, make_feeder: Callable, tell: Callable) -> dict[str, tuple[float, float]]:
     """Lowest and highest value of every tensor that layers read, over all inputs."""
     graph = model.graphs[0]
     names = simulate_onnx.read_tensors(graph)
@@ -107,7 +107,8 @@ def observe(model: OnnxModel, make_feeder: Callable) -> dict[str, tuple[float, f
             extremes[name] = min(low, float(value.min())), max(high, float(value.max()))
         return results, None
 
-    for _, _, results in make_feeder(session.ports, session.outputs).run(session.ports, step):
+    for item, number, results in make_feeder(session.ports, session.outputs).run(session.ports, step):
+        tell(f"extremes, {item.name}", number)
         for _ in results:
             pass
     return extremes
@@ -171,7 +172,7 @@ def profile(
         return feeder(files, how, limit, ports, outputs, constants, carry)
 
     tell("loading", 0)
-    with runner(path, quantize, activation_bits, make_feeder) as model:
+    with runner(path, quantize, activation_bits, make_feeder, tell) as model:
         if not model.captured:
             raise FormatError(f"{path}: computes no quantized activation; float ONNX models take --quantize")
         info = {**model.model.info, "model": Path(path).stem, "quantized_by": model.quantized_by,
