@@ -1,0 +1,216 @@
+"""Time, traffic and energy of layers on a machine with a memory (README.md, "Time" and "Energy")."""
+
+from dataclasses import dataclass, fields
+from math import ceil
+
+from .cycles import compute_cycles, operand_bytes
+from .layers import Layer, Operand
+from .machine import KIB, Codec, Engines, Machine
+from .memory import Memory
+from .scheme import Scheme
+from .tiling import search
+
+
+@dataclass(frozen=True)
+class Run:
+    """What a layer, or all of them, takes: times in ns, volumes in bytes, energies in pJ.
+
+    Members
+    -------
+    time : all of it; compute, memory, decode, encode : what each alone would take.
+    exposed : of ``time``, what no overlap hides: first tiles in, last tile out, latencies.
+    read, write : moved from and to memory; weights, activations : the same by kind (sums of 32 bits count
+        as activations).
+    decoded, encoded : values.
+    mac_pj, sram_pj, memory_pj, codec_pj, static_pj : energies; memory_pj includes the memory's background.
+    """
+
+    time: float = 0.0
+    compute: float = 0.0
+    memory: float = 0.0
+    decode: float = 0.0
+    encode: float = 0.0
+    exposed: float = 0.0
+    read: float = 0.0
+    write: float = 0.0
+    weights: float = 0.0
+    activations: float = 0.0
+    decoded: float = 0.0
+    encoded: float = 0.0
+    mac_pj: float = 0.0
+    sram_pj: float = 0.0
+    memory_pj: float = 0.0
+    codec_pj: float = 0.0
+    static_pj: float = 0.0
+
+    @property
+    def traffic(self) -> float:
+        """Bytes to and from memory."""
+        return self.read + self.write
+
+    @property
+    def energy(self) -> float:
+        """pJ in all."""
+        return self.mac_pj + self.sram_pj + self.memory_pj + self.codec_pj + self.static_pj
+
+    def to_dict(self) -> dict:
+        """For JSON, with sums."""
+        return {f.name: getattr(self, f.name) for f in fields(self)} | {"traffic": self.traffic, "energy": self.energy}
+
+
+@dataclass(frozen=True)
+class Transfer:
+    """An operand's way in or out: so many tiles of so many values each."""
+
+    operand: Operand
+    tiles: float
+    values: float  # of a tile, on average
+
+    @property
+    def total(self) -> float:
+        return self.tiles * self.values
+
+
+def total(runs) -> Run:
+    """The sum of runs."""
+    runs = list(runs)
+    return Run(*(sum(getattr(run, f.name) for run in runs) for f in fields(Run)))
+
+
+def run_all(layers: list[Layer], machine: Machine, memory: Memory, scheme: Scheme) -> list[Run]:
+    """Each layer in turn."""
+    kept = kept_outputs(layers, machine.buffers.keep_kib * KIB)
+    runs = []
+    for index, layer in enumerate(layers):
+        near = index > 0 and index - 1 in kept
+        runs.append(run(layer, machine, memory, scheme, input_kept=near, output_kept=index in kept))
+    return runs
+
+
+def kept_outputs(layers: list[Layer], room: float) -> set[int]:
+    """Layers whose output stays on chip: it fits, and the next layer is the only one to read it, as its input."""
+    readers: dict[str, list[int]] = {}
+    for index, layer in enumerate(layers):
+        for operand in (layer.input, layer.weights, layer.extra):
+            if operand and operand.tensor is not None:
+                readers.setdefault(operand.tensor, []).append(index)
+    kept = set()
+    for index, (layer, after) in enumerate(zip(layers, layers[1:], strict=False)):
+        out = layer.output
+        if out is None or out.tensor is None or after.input is None or after.input.tensor != out.tensor:
+            continue
+        if readers[out.tensor] == [index + 1] and out.values * out.width / 8 <= room:
+            kept.add(index)
+    return kept
+
+
+def run(
+    layer: Layer, machine: Machine, memory: Memory, scheme: Scheme, *, input_kept: bool = False,
+    output_kept: bool = False,
+) -> Run:
+    """One layer; ``input_kept`` and ``output_kept`` tell what stays on chip."""
+    reads, writes, sums = transfers(layer, machine)
+    if input_kept:
+        reads = [r for r in reads if r.operand is not layer.input]
+    if output_kept:
+        writes = []
+    burst = memory.burst_bytes
+    volumes = {id(t): t.tiles * scheme.stored_bytes(t.operand, t.values, burst) for t in reads + writes}
+    read, write = sum(volumes[id(t)] for t in reads) + sums / 2, sum(volumes[id(t)] for t in writes) + sums / 2
+    compute = compute_cycles(layer, machine.array) / machine.array.clock_ghz
+    moving = memory.read_ns(read) + memory.write_ns(write)
+    # What cannot overlap: the first part of the first tiles on its way in, the last part of the last on its way out.
+    prefetched, parts = machine.buffers.prefetch, machine.buffers.parts
+    first = [t for t in reads if not (prefetched and t.operand is layer.weights)]
+    load = memory.read_ns(sum(volumes[id(t)] / t.tiles for t in first)) / parts
+    store = memory.write_ns(sum(volumes[id(t)] / t.tiles for t in writes)) / parts
+    coders = scheme.codec
+    decode = first_decode = encode = last_encode = latency_in = latency_out = 0.0
+    if coders:
+        decode, encode = (engine_time(side, ts, coders, machine)
+                          for side, ts in ((coders.decoders, reads), (coders.encoders, writes)))
+        first_decode, last_encode = (round_time(side, [(t.values, 1 / parts) for t in ts], coders)
+                                     for side, ts in ((coders.decoders, first), (coders.encoders, writes)))
+        latency_in = coders.decoders.latency_cycles / coders.decoders.clock_ghz if first else 0.0
+        latency_out = coders.encoders.latency_cycles / coders.encoders.clock_ghz if writes else 0.0
+    fill = max(load, first_decode) + latency_in + (memory.latency_ns if first else 0.0)
+    drain = max(store, last_encode) + latency_out
+    steady = max(compute, moving - load - store, decode - first_decode, encode - last_encode)
+    time = fill + steady + drain
+    decoded = sum(t.total for t in reads) if coders else 0.0
+    encoded = sum(t.total for t in writes) if coders else 0.0
+    by_kind = {kind: sum(volumes[id(t)] for t in reads + writes if t.operand.kind == kind)
+               for kind in ("weights", "activations")}
+    return Run(
+        time, compute, moving, decode, encode, fill + drain, read, write, by_kind["weights"],
+        by_kind["activations"] + sums, decoded, encoded, **energies(layer, machine, memory, read, write, time),
+        codec_pj=decoded * coders.decoders.pj_per_value + encoded * coders.encoders.pj_per_value if coders else 0.0,
+    )
+
+
+def transfers(layer: Layer, machine: Machine) -> tuple[list[Transfer], list[Transfer], float]:
+    """What is read, what is written, and bytes of incomplete sums out and in again."""
+    half = machine.buffers.inputs_kib * KIB / 2
+
+    def plain(operand: Operand) -> Transfer:
+        tiles = max(1, ceil(operand.values * operand.width / 8 / half))
+        return Transfer(operand, tiles, operand.values / tiles)
+
+    if layer.kind == "lookup":
+        rows = max(1, layer.steps)
+        reads = [Transfer(layer.weights, rows, layer.weights.values / rows)]
+    elif not layer.macs:
+        reads = [plain(o) for o in (layer.input, layer.weights, layer.extra) if o and o.values]
+    else:
+        t = search(layer, machine.buffers)
+        again = 1 if layer.resident else layer.steps
+        reads = [
+            Transfer(layer.input, t.input_tiles * layer.steps, t.input / t.input_tiles),
+            Transfer(layer.weights, t.weight_tiles * again, t.weights / t.weight_tiles),
+        ] + ([plain(layer.extra)] if layer.extra else [])
+        writes = [Transfer(layer.output, t.output_tiles * layer.steps, t.output / t.output_tiles)]
+        return reads, writes, t.sum_bytes * layer.steps
+    return reads, [plain(layer.output)] if layer.output and layer.output.values else [], 0.0
+
+
+def engine_time(side: Engines, moved: list[Transfer], codec: Codec, machine: Machine) -> float:
+    """ns that the engines work on all tiles; as many tiles at a time as half of a buffer holds."""
+    if not moved:
+        return 0.0
+    half = KIB / 2 * min(machine.buffers.inputs_kib, machine.buffers.weights_kib)
+    steps, batches = 0, []
+    for t in moved:
+        together = max(1, int(half / max(t.values * t.operand.width / 8, 1e-9)))
+        steps = max(steps, ceil(t.tiles / together))
+    for t in moved:
+        batches.append((t.values, t.tiles / steps))
+    return steps * round_time(side, batches, codec)
+
+
+def round_time(side: Engines, tiles: list[tuple[float, float]], codec: Codec) -> float:
+    """ns to code some tiles (values of each, how many) that are there at once: a stream codes one block at a time."""
+    if not tiles:
+        return 0.0
+    blocks = sum(ceil(values / codec.block_for(values) - 1e-9) * count for values, count in tiles)
+    longest = max(min(codec.block_for(values), values) for values, _ in tiles)
+    turns = longest / side.values_per_cycle + side.block_cycles
+    rounds = ceil(blocks / (side.count * side.streams) - 1e-9)
+    return rounds * turns * side.streams / side.clock_ghz
+
+
+def energies(layer: Layer, machine: Machine, memory: Memory, read: float, write: float, time: float) -> dict:
+    """pJ of all but the codec."""
+    e = machine.energy
+    mac = 0.0
+    if layer.macs:
+        mac = layer.macs * (e.multiply_pj * layer.input.width * layer.weights.width / 64 + e.add_pj)
+    sram = e.sram_pj_per_byte * (operand_bytes(layer, machine.array) + raw_bytes(layer, machine))
+    moved = 8 * (read * memory.read_pj + write * memory.write_pj)
+    background = memory.background_mw * time  # mW times ns is pJ
+    return {"mac_pj": mac, "sram_pj": sram, "memory_pj": moved + background, "static_pj": e.static_mw * time}
+
+
+def raw_bytes(layer: Layer, machine: Machine) -> float:
+    """Bytes between the codec and the buffers, where values are raw whatever the memory holds."""
+    reads, writes, sums = transfers(layer, machine)
+    return sum(t.total * t.operand.width / 8 for t in reads + writes) + sums

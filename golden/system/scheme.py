@@ -1,0 +1,63 @@
+"""How tensors are stored in memory: raw, by APack's codec, or by another scheme."""
+
+from dataclasses import dataclass, field
+from math import ceil
+
+from .layers import Operand
+from .machine import IDEAL, Codec
+
+IDEAL_CODEC = Codec(65535, 65535, 0.0, IDEAL, IDEAL)
+
+
+@dataclass(frozen=True, eq=False)
+class Scheme:
+    """A way to store tensors.
+
+    Members
+    -------
+    name : "raw", "apack", a rival's name.
+    codec : its engines and blocks; None for raw, which has none.
+    ratios : stored to raw bits, by tensor, without what each further block adds.
+    means : the same by kind ("weights", "activations"), for tensors that nothing is known about.
+    """
+
+    name: str
+    codec: Codec | None = None
+    ratios: dict[str, float] = field(default_factory=dict)
+    means: dict[str, float] = field(default_factory=dict)
+
+    def ratio(self, operand: Operand) -> float:
+        """Of this operand."""
+        if self.codec is None:
+            return 1.0
+        found = self.ratios.get(operand.tensor)
+        return self.means.get(operand.kind, 1.0) if found is None else found
+
+    def stored_bytes(self, operand: Operand, values: float, burst: int) -> float:
+        """Bytes that a transfer of so many values moves: whole bursts, of the tile or, if aligned, of each block.
+
+        Tensors are laid out tile by tile, so a tile begins with a block. It never takes more than it would raw.
+        """
+        raw = whole_bursts(values * operand.width / 8, burst)
+        if self.codec is None:
+            return raw
+        bits, block = operand.width * self.ratio(operand), self.codec.block_for(values)
+        full, rest = divmod(values, block)
+        if self.codec.aligned:
+            blocks = full * whole_bursts(block * bits / 8 + self.codec.block_bytes, burst)
+            blocks += whole_bursts(rest * bits / 8 + self.codec.block_bytes, burst) if rest else 0.0
+            return min(raw, blocks)
+        return min(raw, whole_bursts(values * bits / 8 + (full + (rest > 0)) * self.codec.block_bytes, burst))
+
+
+def whole_bursts(volume: float, burst: int) -> float:
+    """Bytes rounded up to bursts; a hair is no burst."""
+    return burst * ceil(volume / burst - 1e-9)
+
+
+RAW = Scheme("raw")
+
+
+def uniform(ratio: float, codec: Codec) -> Scheme:
+    """Everything stored at the same ratio."""
+    return Scheme("uniform", codec, {}, {"weights": ratio, "activations": ratio})

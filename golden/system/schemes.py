@@ -1,0 +1,52 @@
+"""The schemes to compare, out of a footprint's figures of one model."""
+
+from math import ceil
+
+from .layers import Operand
+from .machine import Machine
+from .scheme import IDEAL_CODEC, RAW, Scheme
+from .tensors import label
+
+KINDS = {"weight": "weights", "activation": "activations"}
+
+
+def schemes(tensors: list[dict], block: int, machine: Machine) -> dict[str, Scheme]:
+    """Raw, APack with the machine's engines, APack with ideal ones, the order-0 floor, and rivals, by name.
+
+    ``tensors``: a footprint's entries; ``block``: values per block that they were measured with. Rivals and the floor
+    get an ideal codec: their figures are upper bounds of what they could gain.
+    """
+    codec = machine.codec
+    own = _ratios(tensors, lambda t: t["apack_bits"] - 8 * codec.block_bytes * ceil(t["values"] / block))
+    found = {
+        "raw": RAW,
+        "apack": Scheme("apack", codec, *own),
+        "apack, ideal engines": Scheme("apack, ideal engines", codec.without_cost(), *own),
+        "floor": Scheme("floor", IDEAL_CODEC, *_ratios(tensors, lambda t: t["floor_bits"])),
+    }
+    for name in tensors[0]["rivals"] if tensors else ():
+        found[name] = Scheme(name, IDEAL_CODEC, *_ratios(tensors, lambda t, name=name: t["rivals"][name]))
+    return found
+
+
+def _ratios(tensors: list[dict], bits) -> tuple[dict[str, float], dict[str, float]]:
+    """Ratios by label, an activation's inputs together, and by kind."""
+    stored, raw = {}, {}
+    for t in tensors:
+        if not t["values"]:
+            continue
+        name, kind = label(t["kind"], t["key"], t["name"]), KINDS.get(t["kind"], "weights")
+        scale = t["whole_values"] / t["values"]
+        for key in ((name,), ("kind", kind)):
+            stored[key] = stored.get(key, 0.0) + max(0.0, bits(t)) * scale
+            raw[key] = raw.get(key, 0.0) + t["raw_bits"] * scale
+    ratios = {key: stored[key] / raw[key] for key in raw if raw[key]}
+    return ({key[0]: r for key, r in ratios.items() if len(key) == 1},
+            {key[1]: r for key, r in ratios.items() if len(key) == 2})
+
+
+def effective_ratio(scheme: Scheme, operands: list[Operand]) -> float:
+    """Stored to raw bits of some tensors together, each once."""
+    once = {o.tensor or index: o for index, o in enumerate(operands)}
+    raw = sum(o.values * o.width for o in once.values())
+    return sum(o.values * o.width * min(1.0, scheme.ratio(o)) for o in once.values()) / raw if raw else 1.0

@@ -1,0 +1,82 @@
+"""What shapes of tensors mean: channels, pictures, kernels; layouts are found by what makes sense of the whole model."""
+
+from dataclasses import dataclass
+
+DEPTHWISE = {"DEPTHWISE_CONV_2D"}
+TRANSPOSED = {"ConvTranspose", "TRANSPOSE_CONV"}
+CONVOLUTIONS = {"CONV_2D", "Conv", "QLinearConv", "ConvInteger", "FusedConv", "NhwcConv"} | DEPTHWISE | TRANSPOSED
+RECURRENT = {"LSTM", "GRU", "RNN", "UNIDIRECTIONAL_SEQUENCE_LSTM", "BIDIRECTIONAL_SEQUENCE_LSTM", "DynamicQuantizeLSTM"}
+LOOKUPS = {"Gather", "EMBED", "GatherBlockQuantized", "EMBEDDING_LOOKUP", "GATHER", "Embedding"}
+PRODUCTS = {"MatMul", "QLinearMatMul", "MatMulInteger", "BATCH_MATMUL", "MatMulIntegerToFloat", "Einsum"}
+DENSE = {"FULLY_CONNECTED", "FC", "Gemm", "QGemm", "MatMulNBits", "DynamicQuantizeMatMul", "Linear"} | PRODUCTS
+# What may be fused behind a product, so that only its result is there.
+POINTWISE = {
+    "Relu", "Relu6", "Clip", "LeakyRelu", "PRelu", "HardSwish", "HardSigmoid", "Sigmoid", "Div", "Mul", "Add", "Sum",
+    "Gelu", "Tanh", "LOGISTIC", "RELU", "RELU6", "HARD_SWISH", "MUL", "ADD", "Softplus", "Erf", "BatchNormalization",
+}
+IN_PLACE = {"Concat", "CONCATENATION", "Reshape", "RESHAPE", "Flatten", "INPUT", "Identity", "Split", "SPLIT"}
+
+
+@dataclass(frozen=True)
+class Image:
+    """Sizes of a feature map."""
+
+    images: int
+    height: int
+    width: int
+    channels: int
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Sizes of a convolution's weights; ``inputs`` is of one group. ``depthwise``: known to have a group a channel."""
+
+    outputs: int
+    inputs: int
+    height: int
+    width: int
+    depthwise: bool = False
+
+
+def is_channels_last(activations: list[list[int]], channels: set[int]) -> bool:
+    """Whether four-dimensional activations have their channels at the end: where more of them are known numbers."""
+    four = [s for s in activations if len(s) == 4]
+    return sum(s[3] in channels for s in four) >= sum(s[1] in channels for s in four)
+
+
+def image(shape: list[int], last: bool) -> Image | None:
+    """A feature map's sizes; None for another number of dimensions."""
+    if len(shape) == 5:  # steps of a recording in front
+        shape = [shape[0] * shape[1], *shape[2:]]
+    if len(shape) != 4:
+        return None
+    return Image(*shape) if last else Image(shape[0], shape[2], shape[3], shape[1])
+
+
+def kernels_last(weights: list[tuple[str, list[int]]]) -> bool:
+    """Whether convolutions' kernels are [O, I, H, W], not [O, H, W, I]: where kernels are smaller in all."""
+    four = [s for op, s in weights if len(s) == 4 and op not in DEPTHWISE]
+    return sum(s[2] * s[3] for s in four) < sum(s[1] * s[2] for s in four)
+
+
+def kernel(op: str, shape: list[int], last: bool) -> Kernel | None:
+    """A convolution's sizes from its weights' shape; None if that is none."""
+    if op in CONVOLUTIONS and len(shape) == 3:  # along one side only
+        shape = [shape[0], shape[1], 1, shape[2]] if last else [shape[0], 1, *shape[1:]]
+    if len(shape) != 4 or op not in CONVOLUTIONS:
+        return None
+    if op in DEPTHWISE and shape[0] == 1 and not last:
+        return Kernel(shape[3], 1, shape[1], shape[2], True)
+    if op in TRANSPOSED:  # [I, O, H, W], or [O, H, W, I]
+        return Kernel(shape[1], shape[0], *shape[2:]) if last else Kernel(shape[0], shape[3], *shape[1:3])
+    return Kernel(shape[0], shape[1], *shape[2:]) if last else Kernel(shape[0], shape[3], *shape[1:3])
+
+
+def stride(inputs: int, outputs: int, size: int) -> int | None:
+    """The stride that takes so many inputs to so many outputs, with padding of at most the kernel; None if there is
+    none."""
+    for step in (1, 2, 3, 4):
+        least, most = max(0, inputs - size) // step + 1, (inputs + 2 * max(1, size // 2) - size) // step + 1
+        if least <= outputs <= max(most, -(-inputs // step)):
+            return step
+    return None
