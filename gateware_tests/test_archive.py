@@ -1,11 +1,14 @@
 """Model archives: round trips, exact bytes, random access, damage found, small claims believed only when they fit."""
 
+import json
+import re
 import tracemalloc
 import zlib
 
 import numpy as np
 import pytest
 
+from apack_hdl import cli
 from golden.archive import MAX_NAMES, Archive, archive
 from golden.archive_index import entry_bytes, parse_entry, parse_table, table_bytes
 from golden.config import CodecConfig
@@ -41,7 +44,7 @@ def same(a, b) -> bool:
 
 
 @pytest.mark.parametrize("config", [CodecConfig(), CodecConfig(rows=64, prob_bits=15, mult_bits=2, block=500),
-                                    CodecConfig(rows=2, prob_bits=1, mult_bits=16, block=65535)])
+                                    CodecConfig(rows=2, prob_bits=1, mult_bits=16, block=32767)])
 def test_round_trip(config, tmp_path):
     given, done = list(tensors()), []
     wide = SymbolTable(config.with_(width=16, block=1), (0, 40000), (config.total // 2, config.total // 2))
@@ -185,3 +188,59 @@ def test_wrong_arguments():
         archive([("x", np.zeros(3, np.int8), 8)], tables={"x": TABLE})
     with pytest.raises(TypeError, match="source must be a path or bytes, not int"):
         Archive(3)
+
+
+@pytest.fixture
+def apack(tmp_path, monkeypatch, capsys):
+    """Runs a command line in an empty folder; gives its exit code, stdout and stderr."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            cli.main([str(argument) for argument in arguments])
+        said = capsys.readouterr()
+        return ended.value.code, said.out, said.err
+
+    return run
+
+
+def test_commands(apack, tmp_path):
+    """A pack with an activation of two inputs and two tensors of one name, there and back."""
+    arrays = [laplacian((30, 20), 4), laplacian(500, 2).clip(-8, 7), laplacian(400, 3), laplacian(400, 5)]
+    entries = [{"key": f"t{i}", "kind": "weight", "name": "w", "bits": 8 - 4 * i} for i in range(2)]
+    entries += [{"key": f"t{i + 2}", "kind": "activation", "name": "relu", "input": i} for i in range(2)]
+    meta = np.frombuffer(json.dumps({"tensors": entries}).encode(), np.uint8)
+    np.savez(tmp_path / "m.npz", meta=meta, **{f"t{i}": array for i, array in enumerate(arrays)})
+    code, text, said = apack("archive", "m.npz", "-o", "m.apka", "--json", "-")
+    assert (code, said) == (0, "") and json.loads(text)["archive_bytes"] == (tmp_path / "m.apka").stat().st_size
+    assert json.loads(text)["raw_bytes"] == 600 + 250 + 400 + 400
+    code, text, said = apack("extract", "m.apka", "-o", "back.npz")
+    assert (code, said) == (0, "") and "30x20" in text
+    with np.load(tmp_path / "back.npz") as back:
+        assert list(back) == ["w", "w #2", "relu [0]", "relu [1]"]
+        assert all(same(back[name], array) for name, array in zip(back, arrays, strict=True))
+    assert apack("extract", "m.apka", "relu [1]", "-o", "one.npz")[0] == 0
+    assert apack("table", "one.npz")[0] == 0
+    code, text, said = apack("archive", "m.npz", "-o", "w.apka", "--kind", "weight")
+    assert code == 0 and "2 tensors" in text
+
+
+@pytest.mark.parametrize("line, words", [
+    ("archive no.npz -o m.apka", "no.npz: No such file"),
+    ("archive float.npz -o m.apka", "x: tensor must have dtype"),
+    ("archive w.npy -o .", "must be a file"),
+    ("archive w.npy -o m.apka --kind activation", "w.npy: --kind: holds no tensor of kind activation"),
+    ("archive w.npy -o m.apka --rows 1", "--rows: must be in 2..64, not 1"),
+    ("extract w.npy", "w.npy: an archive starts with"),
+    ("extract w.npy -o no/m.npz", "there is no folder no"),
+    ("extract good.apka w v", "good.apka: NAME must be .* not 'v'"),
+])
+def test_commands_refuse(apack, tmp_path, line, words):
+    """One line, and nothing is written."""
+    np.save("w.npy", np.zeros(40, np.int8))
+    np.savez("float.npz", x=np.zeros(3))
+    (tmp_path / "good.apka").write_bytes(archive([("w", np.zeros(3, np.int8), 8)]))
+    before = sorted(tmp_path.iterdir())
+    code, text, said = apack(*line.split())
+    assert code == 2 and text == "" and len(said.splitlines()) == 1 and re.search(words, said), said
+    assert sorted(tmp_path.iterdir()) == before

@@ -31,8 +31,8 @@ RNG = np.random.default_rng(5)
 WEIGHTS = np.clip(np.rint(RNG.laplace(0, 9, 700)), -128, 127).astype(np.int8)
 SMALL = ("--rows", "4", "--bits", "4")
 COMMANDS = (
-    "table", "compress", "decompress", "info", "tensors", "profile", "footprint", "verilog", "simulate", "synth",
-    "explore", "bench", "demo",
+    "table", "compress", "decompress", "info", "tensors", "profile", "footprint", "archive", "extract",
+    "verilog", "simulate", "synth", "explore", "bench", "demo",
 )
 
 
