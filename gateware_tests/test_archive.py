@@ -4,6 +4,7 @@ import json
 import re
 import tracemalloc
 import zlib
+from importlib import resources
 
 import numpy as np
 import pytest
@@ -82,6 +83,8 @@ def test_entry_bytes():
     codes = "0000" + "1" + "011" + "000000011111000" + "0010" + "01101" + "111" + "101"
     padded = codes + "0" * (-len(codes) % 8)
     assert table_bytes(TABLE) == bytes(int(padded[i : i + 8], 2) for i in range(0, len(padded), 8))
+    document = resources.files("golden").joinpath("FORMAT.md").read_text("utf-8")
+    assert f"`{table_bytes(TABLE).hex(' ').upper()}`" in document
     front = Header(TABLE.config, np.dtype("i1"), (2, 7), True, TABLE)
     # dtype 4, signed 1 << 4, W - 1 = 7 << 5, K = 4 << 9
     word = (4 | 16 | 7 << 5 | 4 << 9).to_bytes(2, "little")
