@@ -100,6 +100,7 @@ def test_markdown(document):
     assert f"| {total['ratio']:.4f} | {100 * total['overhead']:.2f} % |" in one
     best = min(total["rivals"], key=total["rivals"].get)
     assert f"{total['rivals'][best] / total['raw_bits']:.4f} {best} |" in one
+    assert f"{total['rivals'][best] / total['raw_bits']:.4f} {best} |" in mean
     assert f"| {total['ratio']:.4f} |" in mean and mean.split("|")[2:] == sums.split("|")[2:]
     assert "| 0.60 |" in published and "| 0.48 |" in activations and "| loss |" in activations.splitlines()[0]
     assert len({line.count("|") for line in weights.splitlines()}) == 1

@@ -25,7 +25,7 @@ def _table(document: dict, group: str) -> str:
     for model in models:
         lines.append(_line([Path(model["name"]).stem, *_cells(model["totals"][group], columns)]))
     for label, how in (("mean of the ratios", "mean"), ("all values together", "weighted")):
-        lines.append(_line([f"**{label}**", *_mean_cells(document["summary"][group], how, columns)]))
+        lines.append(_line([f"**{label}**", *_mean_cells(document["summary"][group], how, columns, rivals)]))
     if group in PUBLISHED:
         published = {"APack": f"{PUBLISHED[group]:.2f}"}
         lines.append(_line(["published, other models", *(published.get(c, "") for c in columns)]))
@@ -46,9 +46,8 @@ def _cells(sums: dict, columns: list[str]) -> list[str]:
     return [cells[column] for column in columns]
 
 
-def _mean_cells(summary: dict, how: str, columns: list[str]) -> list[str]:
+def _mean_cells(summary: dict, how: str, columns: list[str], rivals: list[str]) -> list[str]:
     means = summary[how]
-    rivals = {name: mean for name, mean in means.items() if name not in ("floor", "bound", "apack", "self")}
     cells = {
         "values": "",
         "entropy": f"{means['floor']:.4f}",
@@ -56,7 +55,7 @@ def _mean_cells(summary: dict, how: str, columns: list[str]) -> list[str]:
         "APack": f"{means['apack']:.4f}",
         "over bound": _percent(means["apack"] / means["bound"] - 1),
         "loss": _percent(summary["mean_loss"] if how == "mean" else means["apack"] / means["self"] - 1),
-        "best other scheme": _best(rivals),
+        "best other scheme": _best({name: means[name] for name in rivals}),
     }
     return [cells[column] for column in columns]
 
