@@ -340,6 +340,15 @@ def test_float_model_without_recipe(refused):
     refused(path, "--inputs", "x.npy", "--quantize", words="is not finite")
 
 
+def test_names_that_are_no_text(refused):
+    path, _, _ = float_network()
+    data = Path(path).read_bytes()
+    assert b"Relu" in data
+    Path(path).write_bytes(data.replace(b"Relu", b"\x83elu"))
+    np.save("x.npy", np.zeros((1, 3, 4, 4), np.float32))
+    refused(path, "--inputs", "x.npy", "--quantize", words="f.onnx: ")
+
+
 def test_recipe_for_a_quantized_model(refused):
     path = save("q.onnx", [("DequantizeLinear", "w s", "d", {}), ("MatMul", "x d", "y", {})],
                 [("x", "FLOAT", [1, 4])], [("y", "FLOAT", [1, 3])],

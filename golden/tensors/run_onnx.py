@@ -20,7 +20,8 @@ CODES = {
     "QLinearConcat": (0, 0, 1), "QLinearSigmoid": (0, 3, 4), "QLinearLeakyRelu": (0, 3, 4),
     "QLinearGlobalAveragePool": (0, 3, 4), "QLinearAveragePool": (0, 3, 4), "QLinearSoftmax": (0, 3, 4),
 }
-TYPES = {np.dtype(np.int8): 8, np.dtype(np.uint8): 8, np.dtype(np.int16): 16, np.dtype(np.uint16): 16}
+# Without the second try that onnxruntime else makes, and announces on stdout.
+PROVIDERS = {"providers": ["CPUExecutionProvider"], "enable_fallback": 0}
 
 
 class OnnxRunner:
@@ -87,9 +88,7 @@ class Session:
         folder = os.fspath(Path(model.path).resolve().parent)
         options.add_session_config_entry("session.model_external_initializers_file_folder_path", folder)
         with damage(model.path, "the model"):
-            self._session = ort.InferenceSession(
-                proto.SerializeToString(), options, providers=["CPUExecutionProvider"]
-            )
+            self._session = ort.InferenceSession(proto.SerializeToString(), options, **PROVIDERS)
         self.ports = {i.name: port(i) for i in self._session.get_inputs()}
 
     def run(self, feeds: dict[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -18,6 +18,7 @@ from .base import damage, need
 from .graph import CLIPPED, Graph
 from .onnx_model import OnnxModel
 from .recipe import Recipe
+from .run_onnx import PROVIDERS
 
 # Inputs of operators that are activations where they are not weights. Recurrent layers: sequence, state, cell state.
 READ = {
@@ -39,7 +40,7 @@ def fold(path: str | os.PathLike, folder: Path) -> Path:
     options.add_session_config_entry("session.optimized_model_external_initializers_file_name", "folded.bin")
     options.add_session_config_entry("session.optimized_model_external_initializers_min_size_in_bytes", "1024")
     with damage(path, "the model"):
-        ort.InferenceSession(os.fspath(path), options, providers=["CPUExecutionProvider"])
+        ort.InferenceSession(os.fspath(path), options, **PROVIDERS)
     return Path(options.optimized_model_filepath)
 
 
