@@ -1,0 +1,170 @@
+"""What compression is worth to an accelerator."""
+
+import json
+import os
+from importlib.util import find_spec
+from pathlib import Path
+
+import click
+
+from golden.container import write_atomic
+from golden.errors import FormatError
+from golden.footprint import Settings
+
+from .footprint import check_different, measured, rival_names
+from .models import make_recipe, quantize_options
+from .support import blame, check_json, check_outputs, json_option, print_table, progress_bar, say, show
+
+
+@click.command("system", short_help="Time and energy of models on an accelerator, with and without compression.")
+@click.argument("models", metavar="MODEL|PACK...", nargs=-1, required=True)
+@click.option("--machine", "machine_name", metavar="NAME|FILE.toml", default="tensorcore", show_default=True,
+              help="The accelerator: tensorcore, tpu, npu, or a file laid out as golden/system/machines/*.toml.")
+@click.option("--memory", "memory_name", metavar="NAME|FILE.toml:NAME", default="ddr4-3200", show_default=True,
+              help="The memory: ddr4-3200, ddr4-2400, lpddr4, lpddr5, hbm2, hbm3, pcm, or one of your own file.")
+@click.option("--batch", type=click.IntRange(1, 65536), default=1, show_default=True,
+              help="Inputs at once; with --context, texts at once.")
+@click.option("--context", type=click.IntRange(0, 1 << 24), default=0, metavar="TOKENS",
+              help="Transformers: one more token after so many, all weights and the cache of keys and values read for "
+                   "it. 0: whole inputs.")
+@click.option("--rivals", metavar="none|all|NAME,...", default="none", show_default=True,
+              help="Other schemes; they get codecs that cost neither time nor energy.")
+@click.option("--footprint", "footprint_in", metavar="F.json",
+              help="Take ratios from `apack footprint --json F.json` instead of measuring them.")
+@click.option("--synth", "synth_dir", metavar="DIR",
+              help="Take clock and energy of the engines from the reports of `apack synth`, such as build/synth.")
+@click.option("--study/--no-study", default=True, help="Vary bandwidth, buffers, engines, latency, block length, too.")
+@click.option("--per", type=click.Choice(["model", "layer"]), default="model", show_default=True,
+              help="Print a table of the layers, too.")
+@click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes to measure ratios.")
+@quantize_options
+@json_option
+@click.option("--html", "html_out", metavar="OUT.html", help="Write a report, one file with pictures and all.")
+@click.option("--plots", "plots_out", metavar="PREFIX",
+              help="Write PREFIX-roofline.svg, -layers.svg and -energy.svg of the first model.")
+def system_command(models, machine_name, memory_name, batch, context, rivals, footprint_in, synth_dir, study, per, jobs,
+                   json_out, html_out, plots_out, **options):
+    """What APack is worth to a whole accelerator: speedup, energy, traffic, and what memory would do.
+
+    Layers are made of the shapes of a pack's or model's tensors; for each the tiles that move the fewest bytes are
+    searched. A layer takes the longest of compute, memory, decoders and encoders, and what cannot overlap, the first
+    blocks' latency among it. golden/system/README.md has the equations and the source of every constant.
+
+    "apack" has the machine's engines; "ideal engines" the same blocks, coded in no time; "floor" is order-0 entropy.
+
+    \b
+    Example:
+      apack system golden/sample/sample.npz --html system.html
+      apack system net.npz --machine npu --memory lpddr4 --rivals all
+      apack system bert.npz --context 512 --batch 4
+    """
+    recipe = make_recipe(options)
+    check_json(json_out)
+    pictures = [f"{plots_out}-{name}.svg" for name in ("roofline", "layers", "energy")] if plots_out else []
+    check_outputs(html_out, *pictures)
+    check_different({"--json": json_out, "--html": html_out})
+    if (html_out or plots_out) and find_spec("matplotlib") is None:
+        raise click.ClickException(f"{'--html' if html_out else '--plots'} needs matplotlib: "
+                                   "pip install 'apack-hdl[plot]'")
+    from golden.system import Options, system_document
+
+    machine, memory = load_parts(machine_name, memory_name, synth_dir)
+    for path in models:
+        with blame(path):
+            os.stat(path)
+    what = Options(batch, context, study)
+    figures = ratios(models, footprint_in, rivals, recipe, jobs)
+    found = run_models(figures, machine, memory, what, recipe)
+    document = system_document(found, machine, memory, what)
+    write_pictures(document, html_out, pictures)
+    show(json_out, document, lambda: render(document, per))
+
+
+def load_parts(machine_name: str, memory_name: str, synth_dir: str | None):
+    """The machine and the memory."""
+    from golden.system import load_machine, load_memory, with_reports
+
+    with blame(f"--machine {machine_name}"):
+        machine = load_machine(machine_name)
+    with blame(f"--memory {memory_name}"):
+        memory = load_memory(memory_name)
+    if synth_dir:
+        with blame(f"--synth {synth_dir}"):
+            reports = {side: sorted(Path(synth_dir).glob(f"{side}_*.json")) for side in ("decoder", "encoder")}
+            for side, files in reports.items():
+                if len(files) != 1:
+                    raise ValueError(f"must have one report {side}_LIBRARY.json, not {len(files)}")
+            machine = with_reports(machine, reports["decoder"][0], reports["encoder"][0])
+    return machine, memory
+
+
+def ratios(models, footprint_in: str | None, rivals: str, recipe, jobs: int) -> list[dict]:
+    """The figures of each model, measured or from a footprint, each with its ``block``."""
+    if footprint_in is None:
+        try:
+            settings = Settings(rivals=rival_names(rivals))
+        except ValueError as error:
+            raise click.ClickException(f"--rivals: {str(error).removeprefix('rivals ')}") from error
+        document = measured(models, settings, {"quantize": recipe}, jobs, None)
+        return [model | {"block": settings.config.block} for model in document["models"]]
+    if rivals != "none":
+        raise click.ClickException("--rivals: not together with --footprint, which has those it was made with")
+    with blame(footprint_in):
+        try:
+            document = json.loads(Path(footprint_in).read_text("utf-8"))
+            found = {model["name"]: model | {"block": document["settings"]["config"]["block"]}
+                     for model in document["models"] if model["tensors"]}
+            for path in models:
+                if path not in found:
+                    raise ValueError(f"has no model {path}, but {', '.join(found) or 'none'}")
+        except (KeyError, TypeError) as error:
+            raise FormatError(f"is not a footprint: {error!r}") from error
+    return [found[path] for path in models]
+
+
+def run_models(figures: list[dict], machine, memory, what, recipe) -> list[dict]:
+    """Each model on the machine, with progress."""
+    from golden.system import model_system
+
+    found = []
+    with progress_bar() as bar:
+        task = bar.add_task("on the machine", total=len(figures))
+        for model in figures:
+            bar.update(task, description=f"on the machine: {model['name']}")
+            with blame(model["name"]):
+                found.append(model_system(model, machine, memory, what, quantize=recipe))
+            bar.advance(task)
+    return found
+
+
+def write_pictures(document: dict, html_out: str | None, files: list[str]) -> None:
+    """The report and the pictures that were asked for."""
+    if html_out:
+        from golden.system.page import html
+
+        with blame(html_out):
+            write_atomic(html_out, html(document).encode())
+    if files:
+        from golden.system.plots import pictures
+
+        for path, data in zip(files, pictures(document, document["models"][0]).values(), strict=True):
+            with blame(path):
+                write_atomic(path, data)
+
+
+def render(document: dict, per: str) -> None:
+    """Print tables."""
+    from golden.system import tables
+
+    say(f"{document['machine']['title']}; {document['memory']['title']}")
+    for model in document["models"]:
+        print_table(f"{model['name']}: {model['macs'] / 1e6:,.1f} million MACs", *tables.scheme_rows(model))
+        if per == "layer":
+            print_table("", *tables.layer_rows(model))
+        if "answers" in model:
+            print_table("with another memory", *tables.technology_rows(model["answers"]))
+            print_table("with another block length", *tables.block_rows(model["answers"]))
+        for line in tables.answer_lines(document, model):
+            say(line)
+    if len(document["models"]) > 1:
+        print_table(f"{len(document['models'])} models, geometric means", *tables.summary_rows(document))

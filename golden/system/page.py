@@ -1,0 +1,58 @@
+"""The HTML report of a system document: one file, with its pictures in it."""
+
+from html import escape
+
+from .plots import pictures
+from .tables import answer_lines, block_rows, layer_rows, scheme_rows, sensitivity_rows, technology_rows
+
+STYLE = """
+body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; color: #222 }
+table { border-collapse: collapse; margin: 1em 0; font-size: 13px }
+td, th { padding: 2px 9px; border-bottom: 1px solid #ddd; text-align: right }
+td:first-child, th:first-child { text-align: left }
+svg { max-width: 100%; height: auto }
+details { margin: 1em 0 }
+"""
+
+
+def html(document: dict) -> str:
+    """The report as the text of an HTML file. Raises ModuleNotFoundError without matplotlib."""
+    machine, memory = document["machine"], document["memory"]
+    parts = [
+        f"<h1>{escape(machine['title'])}, {escape(memory['title'])}</h1>",
+        f"<p>batch {document['options']['batch']}"
+        + (f", one token after {document['options']['context']}" if document["options"]["context"] else "") + "</p>",
+    ]
+    for model in document["models"]:
+        parts += _model(document, model)
+    sources = machine["sources"] | {"memory": memory["source"]}
+    items = "".join(f"<li><b>{escape(k)}</b>: {escape(str(v))}</li>" for k, v in sources.items())
+    parts.append(f"<h2>Sources</h2><ul>{items}</ul>")
+    body = "\n".join(parts)
+    return (f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>apack system</title>'
+            f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n")
+
+
+def _model(document: dict, model: dict) -> list[str]:
+    parts = [f"<h2>{escape(model['name'])}</h2>", _table(*scheme_rows(model))]
+    parts += [f"<p>{escape(line)}</p>" for line in answer_lines(document, model)]
+    parts += [_inline(svg) for svg in pictures(document, model).values()]
+    if "answers" in model:
+        answers = model["answers"]
+        for title, rows in (("Memories", technology_rows(answers)), ("Parameters", sensitivity_rows(answers)),
+                            ("Block length", block_rows(answers))):
+            parts += [f"<h3>{title}</h3>", _table(*rows)]
+    parts.append(f"<details><summary>Layers</summary>{_table(*layer_rows(model))}</details>")
+    return parts
+
+
+def _inline(svg: bytes) -> str:
+    """An SVG file without its XML prologue."""
+    text = svg.decode("utf-8")
+    return text[text.index("<svg") :]
+
+
+def _table(columns, rows) -> str:
+    head = "".join(f"<th>{escape(c)}</th>" for c in columns)
+    body = "".join("<tr>" + "".join(f"<td>{escape(c)}</td>" for c in row) + "</tr>" for row in rows)
+    return f"<table><tr>{head}</tr>{body}</table>"

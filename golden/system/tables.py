@@ -1,0 +1,94 @@
+"""A system document as rows of text, for terminal and HTML alike: ``(columns, rows)`` each."""
+
+
+def scheme_rows(model: dict):
+    """Time, energy, traffic of each scheme."""
+    columns = ("scheme", "time", "speedup", "energy", "efficiency", "traffic", "capacity")
+    return columns, [
+        (name, time_text(s["time"]), f"{s['speedup']:.3f}", energy_text(s["energy"]), f"{s['efficiency']:.3f}",
+         f"{s['traffic']:.3f}", f"{s['capacity']:.2f}")
+        for name, s in model["schemes"].items()
+    ]
+
+
+def layer_rows(model: dict):
+    """Each layer: how big, how well it fills the array, what it waits for, and how long."""
+    columns = ("layer", "kind", "MMAC", "array", "raw waits for", "raw", "APack waits for", "APack")
+    return columns, [
+        (layer["name"][-24:], layer["kind"], f"{layer['macs'] / 1e6:.2f}",
+         f"{layer['utilization']:.0%}" if layer["utilization"] else "-", layer["bound"]["raw"],
+         time_text(layer["raw"]["time"]), layer["bound"]["apack"], time_text(layer["apack"]["time"]))
+        for layer in model["layers"]
+    ]
+
+
+def technology_rows(answers: dict):
+    """Each memory with APack; the smallest that keeps up is marked."""
+    columns = ("memory", "GB/s", "raw", "APack", "speedup", "efficiency", "keeps up")
+    return columns, [
+        (t["name"], f"{t['read_gbs']:g}", time_text(t["raw_time"]), time_text(t["time"]), f"{t['speedup']:.3f}",
+         f"{t['efficiency']:.3f}", "smallest" if t["smallest"] else "yes" if t["keeps"] else "no")
+        for t in answers["technologies"]
+    ]
+
+
+def sensitivity_rows(answers: dict):
+    """Gains with one parameter multiplied."""
+    columns = ("parameter", "times", "speedup", "efficiency", "traffic")
+    return columns, [
+        (name, f"{row['factor']:g}", f"{row['speedup']:.3f}", f"{row['efficiency']:.3f}", f"{row['traffic']:.3f}")
+        for name, rows in answers["sensitivity"].items() for row in rows
+    ]
+
+
+def block_rows(answers: dict):
+    """Gains with blocks of fixed lengths, and what latency takes of them."""
+    columns = ("values a block", "speedup", "without latency", "gain lost", "traffic")
+    return columns, [
+        (f"{b['block']}{' (best)' if b['best'] else ''}", f"{b['speedup']:.3f}", f"{b['ideal_speedup']:.3f}",
+         "-" if b["lost"] is None else f"{b['lost']:.0%}", f"{b['traffic']:.3f}")
+        for b in answers["blocks"]
+    ]
+
+
+def summary_rows(document: dict):
+    """Means over the models."""
+    columns = ("scheme", "speedup", "efficiency", "traffic", "capacity", "of weights")
+    return columns, [
+        (name, *(f"{s[key]:.3f}" for key in ("speedup", "efficiency", "traffic", "capacity", "weights_capacity")))
+        for name, s in document["summary"].items()
+    ]
+
+
+def answer_lines(document: dict, model: dict) -> list[str]:
+    """What the study found, and what could not be derived, in sentences."""
+    lines = []
+    if "answers" in model:
+        answers, even = model["answers"], model["answers"]["break_even"]
+        lines.append("engines pay if tensors shrink to " + ", to ".join(
+            f"{value:.2f} (in {what})" if value is not None else f"- (never, in {what})"
+            for what, value in even.items()))
+        if answers["bandwidth_gbs"] is None:
+            lines.append("no slower memory will do: APack is slower than raw storage on this one")
+        else:
+            lines.append(f"as fast as raw with {answers['bandwidth_gbs']:.1f} GB/s, {answers['bandwidth_share']:.0%} "
+                         f"of {document['memory']['name']}")
+        best = next(b for b in answers["blocks"] if b["best"])
+        lines.append(f"best block length: {best['block']} values (speedup {best['speedup']:.3f})")
+    return lines + [f"{count} times: {note}" for note, count in model["notes"].items()]
+
+
+def time_text(ns: float) -> str:
+    """Nanoseconds in a fitting unit."""
+    for unit, size in (("s", 1e9), ("ms", 1e6), ("µs", 1e3)):
+        if ns >= size:
+            return f"{ns / size:.3g} {unit}"
+    return f"{ns:.3g} ns"
+
+
+def energy_text(pj: float) -> str:
+    """Picojoules in a fitting unit."""
+    for unit, size in (("J", 1e12), ("mJ", 1e9), ("µJ", 1e6), ("nJ", 1e3)):
+        if pj >= size:
+            return f"{pj / size:.3g} {unit}"
+    return f"{pj:.3g} pJ"
