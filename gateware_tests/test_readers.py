@@ -244,6 +244,17 @@ def test_onnx_float_weights_by_recipe(tmp_path):
         open_model(path)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+def test_output_channels_are_found_behind_a_transpose(tmp_path, turned):
+    onnx = pytest.importorskip("onnx")
+    nodes = [onnx.helper.make_node("Transpose" if turned else "Identity", ["w"], ["v"]),
+             onnx.helper.make_node("MatMul", ["x", "v"], ["y"])]
+    wide = [("x", "FLOAT", [1, 5 if turned else 6])], [("y", "FLOAT", [1, 6 if turned else 5])]
+    onnx.save(make.onnx_model(nodes, *wide, {"w": FLOATS}), tmp_path / "m.onnx")
+    ((record, _),) = read(tmp_path / "m.onnx", quantize=Recipe()).values()
+    assert record.meta["axis"] == (0 if turned else 1) and len(record.meta["scale"]) == (6 if turned else 5)
+
+
 @pytest.mark.parametrize("symmetric", [True, False])
 @pytest.mark.parametrize("bits", [4, 6, 8])
 def test_recipe(bits, symmetric):
