@@ -269,6 +269,17 @@ def test_sound(width, channels):
         assert step.shape == (1, 20) and np.allclose(step[0], expected[10 * i : 10 * i + 20], atol=1e-6)
 
 
+def test_sound_is_resampled():
+    """A slow sine keeps its shape at half the rate."""
+    pytest.importorskip("scipy")
+    time = np.arange(800) / 8000
+    with wave.open("s.wav", "wb") as file:
+        file.setparams((1, 2, 8000, 800, "NONE", ""))
+        file.writeframes(np.rint(np.sin(2 * np.pi * 100 * time) * 2**14).astype("<i2").tobytes())
+    (step,) = one("s.wav", Port("x", (400,), FLOAT), "rate=4000")
+    assert np.abs(step - 0.5 * np.sin(2 * np.pi * 100 * time[::2]))[20:-20].max() < 0.01
+
+
 @pytest.mark.parametrize("shape, port, steps", [
     ((4,), (1, 4), 1), ((1, 4), (1, 4), 1), ((5, 4), (1, 4), 5), ((5, 1, 4), (1, 4), 5), ((5, 4), (None, 4), 1),
     ((2, 5, 4), (None, 4), 2), ((), (), 1), ((3,), (), 3), ((6, 7), (1, None, None), 1),
