@@ -114,7 +114,7 @@ class Decoder(wiring.Component):
         state |= {name: reader.shape.state for name, reader in self.readers.items()}
         if self.banks == 2:
             state["bank"] = 1
-        self.ring = ring = Ring(m, S, state, reset={"op"})
+        self.ring = ring = Ring(m, S, state, reset={"op", "go"})
         self._decide(m, ring)
         search = SEARCHES[self.search](cfg, m, ring, self._rows)
         narrowing = [*search.narrow(), Unit(600, lambda: self._refill(m, ring))]

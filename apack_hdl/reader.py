@@ -131,7 +131,8 @@ class Reader(wiring.Component):
             self.window.eq(Cat(second, self.state.digit)),
             self.bits.eq((self.window << self.state.position)[digit_bits : 2 * digit_bits]),
             moved.eq(position + self.take),
-            pop.eq((moved >= digit_bits) | ((end == EMPTY) & self.fetch & offered)),
+            # Between blocks a state is anything: a block begins with a fresh one.
+            pop.eq(self.fetch & ((moved >= digit_bits) | ((end == EMPTY) & offered))),
             consume.eq(offered & ~ended & (pop | self.close)),
         ]
         for port, turn in zip(self.words, self.here, strict=True):
