@@ -6,6 +6,7 @@ import random
 import pytest
 from drivers import Bench, PathFinder, willing
 from models import decode_damaged, random_block, random_config, random_table, value_in, words
+from test_words import rejected
 
 from apack_hdl.decoder import MOST_STREAMS, Decoder
 from apack_hdl.layouts import WORD_BITS
@@ -152,12 +153,12 @@ SEARCH_OF_EACH = [(streams, search) for streams in range(1, MOST_STREAMS + 1) fo
 def test_any_number_of_streams(streams, search):
     """Random configurations and stalls, uneven work, a table or two, one bank or two; streams damaged or not."""
     rng = random.Random(f"{streams} {search}")
-    config = random_config(rng, block=rng.choice([1, 9, 20]), rows=rng.choice([2, 3, 4, 5, 7]))
+    config = random_config(rng, block=rng.choice([1, 9]), rows=rng.choice([2, 3, 5]), prob_bits=rng.choice([3, 6, 9]))
     banks = rng.choice([1, 2])
     phases = []
     for _ in range(rng.randint(1, 3)):
         table = random_table(rng, config)
-        orders = [encoded(table, random_blocks(rng, table, 3, least=0)) for _ in range(streams)]
+        orders = [encoded(table, random_blocks(rng, table, 2, least=0)) for _ in range(streams)]
         if rng.random() < 0.3:
             orders = [damaged(rng, table, own) for own in orders]
         phases.append((table, orders))
@@ -165,11 +166,11 @@ def test_any_number_of_streams(streams, search):
     check(decoder, phases, seed=streams, busy=random_busy(rng, streams))
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_right_streams(seed):
     """One stream, random configurations; tables are replaced on the way, offered while a block is under way."""
     rng = random.Random(seed)
-    config = random_config(rng, wide=seed % 4 == 0)
+    config = random_config(rng, wide=seed == 0)
     tables = [random_table(rng, config) for _ in range(rng.randint(1, 3))]
     blocks = [random_blocks(rng, table) for table in tables]
     phases = [(table, [encoded(table, own)]) for table, own in zip(tables, blocks, strict=True)]
@@ -179,18 +180,18 @@ def test_right_streams(seed):
     assert run.out["report"] == [NO_ERROR] * len(run.out["report"])
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", range(8))
 def test_damaged_streams(seed):
     """As many values as promised, the right verdict, and nothing of it reaches the next block."""
     rng = random.Random(f"{seed} damaged")
     config = random_config(rng)
     tables = [random_table(rng, config) for _ in range(2)]
-    phases = [(table, [damaged(rng, table, encoded(table, random_blocks(rng, table, 10)))]) for table in tables]
+    phases = [(table, [damaged(rng, table, encoded(table, random_blocks(rng, table, 6)))]) for table in tables]
     decoder = Decoder(config, word=rng.choice(WORD_BITS), search=[*SEARCHES][seed % len(SEARCHES)])
     check(decoder, phases, seed=seed, busy=random_busy(rng))
 
 
-@pytest.mark.parametrize("seed", range(40))
+@pytest.mark.parametrize("seed", range(20))
 def test_model_of_damage_is_the_reference(seed):
     """Where the reference gives values the model gives the same and finds no fault; else it finds one."""
     rng = random.Random(seed)
@@ -217,10 +218,9 @@ CORNERS = [
 
 
 @pytest.mark.parametrize("config", CORNERS, ids=str)
-@pytest.mark.parametrize("style", ["even", "skewed", "certain"])
-def test_corners(config, style):
-    rng = random.Random(f"{config} {style}")
-    tables = [random_table(rng, config, style=style) for _ in range(2)]
+def test_corners(config):
+    rng = random.Random(str(config))
+    tables = [random_table(rng, config, style=style) for style in ("even", "skewed", "certain")]
     phases = [(table, [encoded(table, random_blocks(rng, table))]) for table in tables]
     check(Decoder(config, word=16, search=rng.choice([*SEARCHES])), phases)
 
@@ -279,7 +279,7 @@ def run_at_full_rate(decoder, table, blocks):
     return run
 
 
-@pytest.mark.parametrize("word", WORD_BITS)
+@pytest.mark.parametrize("word", [16, 32])
 @pytest.mark.parametrize("table", [DEAR, SymbolTable(DEAR.config, (0,), (1 << 15,))], ids=["15 + 15", "0 + 16 bits"])
 def test_rate(word, table):
     """At the most bits there can be in each stream."""
@@ -290,21 +290,21 @@ def test_rate(word, table):
 @pytest.mark.parametrize("seed", range(4))
 def test_rate_of_any_table(seed):
     rng = random.Random(seed)
-    config = random_config(rng)
+    config = random_config(rng, rows=rng.choice([3, 5]))
     table = random_table(rng, config, style="skewed" if seed % 2 else "")
-    blocks = [random_block(rng, table, rng.choice([1, config.block, rng.randint(1, config.block)])) for _ in range(6)]
-    decoder = Decoder(config, word=rng.choice(WORD_BITS), streams=rng.randint(1, 8), search=rng.choice([*SEARCHES]))
+    blocks = [random_block(rng, table, rng.choice([1, config.block, rng.randint(1, config.block)])) for _ in range(4)]
+    decoder = Decoder(config, word=rng.choice(WORD_BITS), streams=rng.randint(1, 5), search=rng.choice([*SEARCHES]))
     run_at_full_rate(decoder, table, blocks)
 
 
 @pytest.mark.parametrize("streams,search", [(1, "flash"), (7, "division")])
 def test_rate_of_long_blocks(streams, search):
     """The default configuration: sustained rate above .98 values per cycle in all."""
-    rng, length = random.Random(1), 420 // streams
+    rng, length = random.Random(1), 240 // streams
     config = CodecConfig(block=length)
     table = random_table(rng, config, style="random")
     decoder = Decoder(config, streams=streams, search=search)
-    run = run_at_full_rate(decoder, table, [random_block(rng, table, length) for _ in range(2)])
+    run = run_at_full_rate(decoder, table, [random_block(rng, table, length)])
     times = sorted(t for name, taken in run.times.items() if name.startswith("values") for t in taken)
     assert len(times) / (times[-1] - times[0] + 1) > 0.98
 
@@ -319,7 +319,7 @@ def uneven(streams, lengths):
 def test_uneven_lengths():
     """0, 1, 10 and many values together: each stream ends when it would alone."""
     bench = Bench(decoder := Decoder(EVEN.config, streams=5))
-    orders = uneven(5, [10, 0, 60, 1])
+    orders = uneven(5, [10, 0, 40, 1])
     together = check(decoder, [(EVEN, orders)], bench=bench)
     for j in range(5):
         alone = [own if i == j else [] for i, own in enumerate(orders)]
@@ -331,25 +331,25 @@ def test_uneven_lengths():
 @pytest.mark.parametrize("stalled", PORTS)
 def test_stalled_stream(stalled):
     """One stream that stalls, at whatever port, changes nothing for the others: not by one cycle."""
-    streams, until = 4, 600
+    streams, until = 3, 400
     bench = Bench(decoder := Decoder(EVEN.config, streams=streams, search="division"))
-    orders = uneven(streams, [10, 60, 40, 1])
+    orders = uneven(streams, [10, 40, 1])
     free = check(decoder, [(EVEN, orders)], bench=bench)
     assert free.cycles < until - 200
     run = check(decoder, [(EVEN, orders)], bench=bench, busy={f"{stalled}_1": lambda now: now > until})
     for kind in PORTS:
-        for j in (0, 2, 3):
+        for j in (0, 2):
             assert run.times[f"{kind}_{j}"] == free.times[f"{kind}_{j}"]
     assert run.times["report_1"][-1] > until
 
 
-@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("seed", range(3))
 def test_streams_do_not_notice_each_other(seed):
     """Whatever happens on the others' ports, a stream's transfers come in the same cycles."""
     rng = random.Random(seed)
-    config, streams = random_config(rng), rng.randint(2, 6)
+    config, streams = random_config(rng, rows=4, block=20), rng.randint(2, 4)
     table = random_table(rng, config)
-    orders = [encoded(table, random_blocks(rng, table)) for _ in range(streams)]
+    orders = [encoded(table, random_blocks(rng, table, 3)) for _ in range(streams)]
     decoder = Decoder(config, streams=streams, search=rng.choice([*SEARCHES]))
     bench, me = Bench(decoder), rng.randrange(streams)
     mine = {f"{kind}_{me}": share for kind, share in zip(PORTS, rng.choices([1.0, 0.6, 0.3], k=5), strict=True)}
@@ -371,7 +371,7 @@ def test_bank_is_loaded_while_the_other_is_in_use():
     assert run.times["load"][8] >= end, "the third table did not wait for a block that works with the first"
 
 
-@pytest.mark.parametrize("seed", range(10))
+@pytest.mark.parametrize("seed", range(5))
 def test_reset(seed):
     """Reset at any moment, in whatever state: then a table and clean blocks, as if nothing had been."""
     rng = random.Random(seed)
@@ -431,5 +431,4 @@ def test_combinational_paths(streams):
     ({"word": 8}, ValueError, "word must be one of 16, 32, 64, not 8"),
 ])
 def test_refused(options, error, words_):
-    with pytest.raises(error, match=words_):
-        Decoder(CodecConfig(), **options)
+    rejected(lambda: Decoder(CodecConfig(), **options), error, words_)

@@ -111,17 +111,17 @@ def random_takes(rng, first, most=16):
     return [first] + [rng.choice([rng.randint(0, most), most]) for _ in range(rng.choice([0, 1, 5, 30]))]
 
 
-SLACKS = [(-7, 0)] + [(R - 8, R - 1) for R in (3, 8, 9, 15, 16, 17, 24, 30, 31)]
+SLACKS = [(-7, 0)] + [(R - 8, R - 1) for R in (3, 8, 15, 16, 17, 31)]
 
 
 @pytest.mark.parametrize("slack", SLACKS, ids=str)
-@pytest.mark.parametrize("feed,busy", [(1.0, 1.0), (0.3, 1.0), (1.0, 0.3)])
+@pytest.mark.parametrize("feed,busy", [(0.5, 1.0), (1.0, 0.5)])
 def test_random(slack, feed, busy):
     """Lengths around the right one, so that each verdict is often close."""
     rng = random.Random(f"{slack} {feed} {busy}")
     low, high = slack
     blocks = []
-    for _ in range(25):
+    for _ in range(15):
         takes = random_takes(rng, high + 1 if high else rng.randint(0, 16))
         right = (sum(takes) - low) // 8
         length = max(0, right + rng.choice([0, 0, -1, 1, -2, 2, rng.randint(-9, 9)]))
@@ -134,7 +134,7 @@ def test_random(slack, feed, busy):
 def test_digits_of_a_byte(word, feed, busy):
     """As many as 8 bits at once."""
     rng, blocks = random.Random(f"{word} {feed} {busy}"), []
-    for _ in range(40):
+    for _ in range(20):
         takes = random_takes(rng, rng.randint(0, 8), 8)
         length = max(0, (sum(takes) + 7) // 8 + rng.choice([0, 0, -1, 1, -2, 2, rng.randint(-9, 9)]))
         blocks.append((rng.randbytes(length), takes))

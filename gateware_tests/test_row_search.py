@@ -67,7 +67,7 @@ def check(table, cases, name):
 CORNERS = [
     CodecConfig(3, 5, 3, 2, 8),
     CodecConfig(3, 5, 4, 3, 8),
-    CodecConfig(3, 2, 1, 6, 8),
+    CodecConfig(3, 2, 1, 4, 8),
     CodecConfig(4, 7, 5, 2, 8),
 ]
 
@@ -83,7 +83,7 @@ def test_every_place(config, name):
 
 
 @pytest.mark.parametrize("name", SEARCHES)
-@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("seed", range(4))
 def test_edges(seed, name):
     """Both sides of every beginning and end."""
     rng = random.Random(f"{seed} {name}")
