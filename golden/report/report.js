@@ -34,11 +34,13 @@ function size(bits) {
     if (bits >= scale) return (bits / scale).toFixed(2) + " " + unit;
   return Math.round(bits / 8) + " B";
 }
+// Converters join the names of fused operators by ";": the first is enough to know the tensor, with its input.
+const label = (name) => name.replace(/;.*?( \[[^\]]*\])?$/, "$1");
 // Text that ends at x and fits before it; what is too long loses its beginning (of names) or its end.
 function fitting(text, x, y, {kind = "", keepEnd = true} = {}) {
-  const most = Math.floor(x / 7);
-  const short = keepEnd ? "…" + text.slice(1 - most) : text.slice(0, most - 1) + "…";
-  return titled(shape("text", {x, y, "text-anchor": "end", class: kind}, text.length <= most ? text : short), text);
+  const most = Math.floor(x / 7), name = label(text);
+  const short = keepEnd ? "…" + name.slice(1 - most) : name.slice(0, most - 1) + "…";
+  return titled(shape("text", {x, y, "text-anchor": "end", class: kind}, name.length <= most ? name : short), text);
 }
 function options(select, entries) {
   select.replaceChildren(...entries.map(([value, text]) => element("option", {value}, text)));
@@ -176,15 +178,16 @@ const FIGURES = [
   ["raw", (r) => r[4], (r) => size(r[4])],
 ];
 const SCHEMES = RIVALS.map((name, i) => [name, (r) => r[8][i] / r[4], (r) => ratio(r[8][i], r[4])]);
-const LAYER = [["layer", (r) => r[0], null, true], ...FIGURES, ["tensors", (r) => r[9], (r) => count(r[9])],
+const named = (r) => element("span", {title: r[0]}, label(r[0]));
+const LAYER = [["layer", (r) => r[0], named, true], ...FIGURES, ["tensors", (r) => r[9], (r) => count(r[9])],
   ["kind", (r) => r[1], null, true], ["operator", (r) => r[2], null, true], ...SCHEMES];
 
 // --- tensors ------------------------------------------------------------------------------------------------------
 // tensor: name, kind, op, share, raw, floor, bound, APack, [rivals], width, values, table from, rows
 function choose(tensor) {
   const index = model.tensors.indexOf(tensor);
-  if (!(index in model.pictures)) return tensor[0];
-  const button = element("button", {type: "button"}, tensor[0]);
+  if (!(index in model.pictures)) return named(tensor);
+  const button = element("button", {type: "button", title: tensor[0]}, label(tensor[0]));
   button.addEventListener("click", () => {
     $id("tensor").value = index;
     histogram();
@@ -250,7 +253,7 @@ function show() {
   $id("filter").value = "";
   options($id("kind"), [["", "all"], ...Object.keys(model.totals).filter((n) => n !== "all").map((n) => [n, n])]);
   const pictured = Object.keys(model.pictures);
-  options($id("tensor"), pictured.map((i) => [i, model.tensors[i][0]]));
+  options($id("tensor"), pictured.map((i) => [i, label(model.tensors[i][0])]));
   if (pictured.length) $id("tensor").value = pictured.reduce((a, b) => model.tensors[b][3] > model.tensors[a][3] ? b : a);
   totals();
   table("layers", LAYER, model.layers);
