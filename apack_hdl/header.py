@@ -3,7 +3,7 @@
 import textwrap
 from string import Template
 
-from .ports import Port
+from .ports import OFFERS, Port
 
 HEADER = Template("""\
 // $name: $what
@@ -42,24 +42,28 @@ to the bank that its first row names. It is taken while no block of that bank is
 while a table for it is offered or half loaded, or before a first one is loaded. Blocks of the other bank go on. The
 counts must add up, and v_min must start at 0 and never fall: with another table nothing hangs, but the data mean
 nothing."""
+TURNS = """\
+A stream has a turn every $streams cycles, in which it can give one value; """
 ENCODER = """\
-${values}_last ends a block of 1..$block values. Every block gives one symbol stream and one offset stream, each up to a
-word with last; an empty offset stream is one word with bytes = 0. Both must be taken. A value that has no code does
-not stop its block: the last word of its symbol stream carries error."""
+${N_values}_last ends a block of 1..$block values. Every block gives one symbol stream and one offset stream, each up
+to a word with last; an empty offset stream is one word with bytes = 0. Both must be taken. A value that has no code
+does not stop its block: the last word of its symbol stream carries error."""
 ENCODER_TIMING = """\
-A block of n values takes n + $block_cycles cycles. Ports that are not registered: values_ready depends on
-symbols_ready, offsets_ready and load_valid. When one output is not taken, the other stops within a few words."""
+a block of n values takes n + $block_cycles $cycles. Ports that are not registered: ${N_values}_ready depends on
+${N_symbols}_ready$and_load ${N_offsets}_ready. When one of a stream's outputs is not taken, the other stops within a
+few words."""
 RAW_FROM_ENCODER = """\
 Blocks that would not become shorter are stored raw in files (FORMAT.md): that choice, and raw blocks themselves, are
 the surrounding system's."""
 DECODER = """\
-Every order in $blocks gives count_m1 + 1 values, whatever the streams hold: past the end of a stream there are zeros,
+Every order in $N_blocks gives count_m1 + 1 values, whatever the streams hold: past the end of a stream there are zeros,
 what is left over is read and dropped up to the word with last. Both streams need a word with last for every block
 (for an empty offset stream, one word with bytes = 0). The block's report is offered when both are read to the end; it
-must be taken before the next block begins."""
+must be taken before the next block ends."""
 DECODER_TIMING = """\
-A block of n values takes n + $block_cycles cycles. Ports that are not registered: symbols_ready and offsets_ready
-depend on values_ready and on the word offered, blocks_ready on load_valid."""
+a block of n values takes n + $block_cycles $cycles. Ports that are not registered: ${N_symbols}_ready and
+${N_offsets}_ready depend on what both offer$and_values, ${N_blocks}_ready on what load and $N_blocks offer and on
+${N_report}_ready."""
 BOTH_AT_ONCE = """\
 The two streams of a block must be offered independently of each other: a source that delivers the symbol stream whole
 before the offset stream, or the other way round, needs a buffer for it, or both wait for ever."""
@@ -87,18 +91,22 @@ def header(name: str, direction: str, component, options: dict, ports: list[Port
 
 
 def _behaviour(direction: str, component, options: dict) -> str:
-    several = options.get("streams", 1) > 1
-    loading = TWO_TABLES if options.get("banks", 1) == 2 else ONE_TABLE
-    own = (ENCODER, ENCODER_TIMING, RAW_FROM_ENCODER)
+    streams = options["streams"]
+    several = streams > 1
+    loading = TWO_TABLES if options["banks"] == 2 else ONE_TABLE
+    own, timing, end = ENCODER, ENCODER_TIMING, [RAW_FROM_ENCODER]
     if direction == "decoder":
-        own = (DECODER, DECODER_TIMING, BOTH_AT_ONCE, RAW_TO_DECODER)
+        own, timing, end = DECODER, DECODER_TIMING, [BOTH_AT_ONCE, RAW_TO_DECODER]
     facts = component.config.to_dict() | options | {
         "block_cycles": component.BLOCK_CYCLES,
-        "last_stream": options.get("streams", 1) - 1,
-        "values": "values_N" if several else "values",
-        "blocks": "blocks_N" if several else "blocks",
+        "cycles": "of them" if several else "cycles",
+        "last_stream": streams - 1,
+        "and_load": " and" if several else ", load_valid and",
+        "and_values": "" if several else " and on values_ready",
     }
-    paragraphs = [STREAMS] * several + [loading, *own]
+    facts |= {f"N_{kind}": f"{kind}_N" if several else kind for kind in OFFERS}
+    timing = TURNS + timing if several else timing[0].upper() + timing[1:]
+    paragraphs = [STREAMS] * several + [loading, own, timing, *end]
     return "\n\n".join(textwrap.fill(Template(text).substitute(facts), 117) for text in paragraphs)
 
 

@@ -30,8 +30,14 @@ class EnginePreset:
 
 
 PRESETS = {
-    "small": EnginePreset("least area", CODECS["small"]),
-    "balanced": EnginePreset("one value per cycle at 1 GHz and little area", CODECS["balanced"]),
-    "fast": EnginePreset("highest clock", CODECS["fast"]),
-    "paper": EnginePreset("full-width multiplier, all rows compared at once", CODECS["paper"]),
+    "small": EnginePreset("least area", CODECS["small"], decoder={"search": "division"}),
+    "balanced": EnginePreset(
+        "one value per cycle at about 1 GHz", CODECS["balanced"], decoder={"streams": 6, "search": "division"}
+    ),
+    "fast": EnginePreset(
+        "highest clock", CODECS["fast"], encoder={"streams": 2}, decoder={"streams": 8, "search": "division"}
+    ),
+    "paper": EnginePreset(
+        "full-width multiplier, all rows compared at once", CODECS["paper"], decoder={"streams": 6, "search": "flash"}
+    ),
 }

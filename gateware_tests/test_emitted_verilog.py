@@ -3,7 +3,6 @@
 Registers start with random values in Verilator and unknown ones in Icarus: nothing may depend on them.
 """
 
-import fcntl
 import json
 import random
 import re
@@ -30,26 +29,19 @@ SMALL_TABLE = SymbolTable(SMALL, (0, 1, 2, 3, 8, 20, 28), (30, 12, 8, 6, 5, 0, 3
 WIDE = CodecConfig(width=16, rows=9, prob_bits=12, mult_bits=11, block=500)
 
 
-@pytest.fixture(scope="session")
-def built(pytestconfig):
-    """Folder of built simulators: kept from run to run, and shared by the processes of one."""
-    return pytestconfig.cache.mkdir("simulation")
-
-
-def build(built, config, word):
-    with (built / "lock").open("w") as lock:  # two processes need not build the same
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        return building.build(config, {"encoder": {"word": word}, "decoder": {"word": word}}, folder=built)
+def both(word):
+    """Options of the two engines."""
+    return {"encoder": {"word": word}, "decoder": {"word": word}}
 
 
 @pytest.fixture(scope="module")
-def int8(built):
-    return build(built, INT8, 32)
+def int8(build):
+    return build(INT8, both(32))
 
 
 @pytest.fixture(scope="module")
-def small(built):
-    return build(built, SMALL, 16)
+def small(build):
+    return build(SMALL, both(16))
 
 
 @pytest.fixture(scope="module")
@@ -194,11 +186,11 @@ def test_longest_carry(int8):
     assert any(b"\x00" * 4000 in stream for stream in streams), "and one with it"
 
 
-def test_wide_values_and_words(built):
+def test_wide_values_and_words(build):
     rng = random.Random("wide")
     table = SymbolTable(WIDE, (0, 1, 3, 1000, 30000, 40000, 65000, 65535), (1, 100, 900, 5, 3000, 80, 9, 1))
     blocks = [values_for(rng, table, rng.choice([1, 7, 500])) for _ in range(30)]
-    check(build(built, WIDE, 64), table, blocks, word=64, stall=0.4)
+    check(build(WIDE, both(64)), table, blocks, word=64, stall=0.4)
 
 
 def test_value_without_a_code(small):
