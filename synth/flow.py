@@ -24,13 +24,14 @@ MAPPED = "mapped.json"  # in the build folder: which netlist is the one that was
 _WORKER = Path(__file__).with_name("yosys_worker.py")
 # Adders as parallel-prefix (Kogge-Stone) trees. Booth encoding does not pay for multipliers as small as these.
 _SYNTH_OPTIONS = "-extra-map +/choices/kogge-stone.v"
-# dch collects structural choices, if -g rebalances for depth across them, map -B 0.3 prefers speed a little, buffer
-# bounds the fan-out to 16, upsize and dnsize spend and recover area against the target, with wire loads (-c). Without
-# buffer, high fan-out nets alone make the slowest path.
+# dc2 and dch find smaller structures and collect choices, if -g rebalances for depth across them, buffer bounds the
+# fan-out to 16, upsize and dnsize spend and recover area against the target, with wire loads (-c). Without buffer, high
+# fan-out nets alone make the slowest path. map -B prefers speed: a little at first; if that misses the target, a lot.
 _ABC_SCRIPT = (
-    "strash; ifraig; scorr; dch -f; if -g; strash; dch -f; map -B 0.3 -D {ps}; topo; "
+    "strash; ifraig; scorr; {smaller}dch -f; if -g; strash; dch -f; map -B {speed} -D {ps}; topo; "
     "buffer -c -N 16; upsize -c -D {ps}; dnsize -c -D {ps}; stime -c -p"
 )
+_EFFORTS = {"small.abc": {"smaller": "dc2; dc2; ", "speed": 0.2}, "fast.abc": {"smaller": "", "speed": 0.9}}
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,9 @@ def map_to_cells(
     """
     (build_dir / MAPPED).unlink(missing_ok=True)
     target = max(period_ns - library.register_ns, period_ns / 4)  # asked of the gates; a quarter: periods out of reach
-    write_atomically(build_dir / "top.abc", _ABC_SCRIPT.format(ps=round(target * 1000)).replace("; ", "\n") + "\n")
+    for script, effort in _EFFORTS.items():
+        commands = _ABC_SCRIPT.format(ps=round(target * 1000), **effort)
+        write_atomically(build_dir / script, commands.replace("; ", "\n") + "\n")
     constraints = f"set_driving_cell {library.driver}\nset_load {library.load_ff} [all_outputs]\n"
     write_atomically(build_dir / "top.sdc", constraints)
     shutil.copyfile(liberty, build_dir / "cells.lib")
@@ -107,7 +110,8 @@ def map_to_cells(
         "tie_high": library.tie_high,
         "tie_low": library.tie_low,
         "constraints": "top.sdc",
-        "script": "top.abc",
+        "scripts": list(_EFFORTS),
+        "target_ps": target * 1000,
         "gate": asdict(library.clock_gate) if clock_gating and library.clock_gate else None,
     }
     names = {"flat": True, "blocks": False} if flatten else {"blocks": False}
@@ -233,7 +237,8 @@ def _blocks(top: str, library: Library, folder: Path) -> tuple[Block, ...]:
         own, n = modules[module], len(where)
         below = sum(modules[child].get("area", 0.0) for child in tree[module].values())
         cells = _cells(own, tree)
-        area = round(n * (own.get("area", 0.0) - below), 6)  # Yosys leaves "area" out of a module without cells
+        # Yosys leaves "area" out of a module without cells; + 0.0 because -0.0 is shown with its sign.
+        area = round(n * (own.get("area", 0.0) - below), 6) + 0.0
         blocks.append(
             Block(
                 name=(where[0] if n == 1 else _readable(module)) or top,

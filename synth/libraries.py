@@ -96,7 +96,7 @@ LIBRARIES = {
             cap_unit_ff=1.0,
             wire_load="5K_hvratio_1_1",
             period_ns=1.0,
-            register_ns=0.15,
+            register_ns=0.13,
             clock_gate=ClockGate("CLKGATE_X1", "E", "CK", "GCK", least=4, most=32),
         ),
         Library(
@@ -120,7 +120,7 @@ LIBRARIES = {
             wire_load="Small",
             period_ns=4.0,
             register_ns=0.6,
-            clock_gate=ClockGate("sky130_fd_sc_hd__dlclkp_1", "GATE", "CLK", "GCLK", least=4, most=16),
+            clock_gate=ClockGate("sky130_fd_sc_hd__dlclkp_1", "GATE", "CLK", "GCLK", least=4, most=32),
             # Level shifters, isolation and probe cells: they compute plain functions, but are not meant for logic.
             # Flip-flops with enable (edf): ABC cannot buffer the enable, which then drives hundreds of them.
             dont_use=("*lpflow*", "*probe*", "*edf*"),

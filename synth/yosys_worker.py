@@ -6,7 +6,7 @@ caller), an error is a non-zero exit with Yosys' own line on standard error.
 
 A job is a JSON object: `kind` ("cells", "ecp5" or "models"), `name` (prefix of every file written), and
 for "cells": `verilog`, `top`, `options` (of the synth pass), `flatten`, `liberty`, `dont_use`, `tie_high`, `tie_low`,
-`constraints` and `script` (both for ABC), `gate` (the fields of libraries.ClockGate, or null);
+`constraints` and `scripts` (for ABC), `target_ps` (for gates), `gate` (the fields of libraries.ClockGate, or null);
 for "ecp5": `verilog`, `top`; for "models": `liberty`, `cells` (whose functions are wanted).
 Results: NAME.v (netlist), NAME.netlist.json (the same for programs), NAME.stat.json (area), NAME.facts.json.
 For "ecp5": NAME.netlist.json alone. For "models": NAME.v and NAME.netlist.json, one module for each cell.
@@ -33,8 +33,8 @@ def main(job_path: str) -> None:
 
     design = libyosys.Design()
 
-    def run(command: str) -> None:
-        print(command.split()[0], file=caller, flush=True)
+    def run(command: str, name: str = "") -> None:
+        print(name or command.split()[0], file=caller, flush=True)
         libyosys.run_pass(command, design)
 
     facts = {"creator": libyosys.yosys_maybe_version()}
@@ -78,7 +78,7 @@ def _map_to_cells(job: dict, run, design, ys) -> dict:
     run(f"dfflibmap {liberty}{dont_use}")
     others = {*tree, gate and gate["cell"]}
     flops = sorted({t for t in _cell_types(design) if not t.startswith("$") and t not in others})
-    run(f"abc {liberty} -constr {job['constraints']} -script {job['script']}{dont_use}")
+    _map_gates(job, run, f"abc {liberty} -constr {job['constraints']}{dont_use}")
     run("setundef -zero")
     if job["tie_high"]:
         run("hilomap -singleton -hicell {} {} -locell {} {}".format(*job["tie_high"], *job["tie_low"]))
@@ -94,6 +94,23 @@ def _map_to_cells(job: dict, run, design, ys) -> dict:
     unmapped = sorted({t for t in _cell_types(design) if t.startswith("$") and t not in tree})
     facts = {"tree": tree, "clocks": clocks, "latches": latches, "flops": flops, "unmapped": unmapped}
     return facts | {"gate": gate["cell"] if gate else ""}
+
+
+def _map_gates(job: dict, run, abc: str) -> None:
+    """Map with the first script that meets the target, or else with the one that comes closest."""
+    run("design -save unmapped")
+    delays = []
+    for number, script in enumerate(job["scripts"]):
+        if number:
+            run("design -load unmapped")
+        log = f"{job['name']}.mapper{number}.log"
+        run(f"tee -q -o {log} {abc} -script {script}", "abc")
+        said = re.findall(r"Delay =\s*([\d.]+) ps", Path(log).read_text())  # one for each module with gates
+        delays.append(max(map(float, said), default=0.0))
+        if delays[-1] <= 1.02 * job["target_ps"]:  # what registers take is known no better than that
+            return
+        run(f"design -save mapped{number}")
+    run(f"design -load mapped{delays.index(min(delays))}")
 
 
 def _model_cells(job: dict, run, design) -> None:
