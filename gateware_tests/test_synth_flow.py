@@ -191,6 +191,19 @@ def test_a_tighter_period_gives_no_slower_clock(report, pair, build):
     assert relaxed.area_um2 <= 1.03 * tight.area_um2
 
 
+def test_a_target_out_of_reach_gets_a_second_mapping_and_the_faster_one_is_taken(report, pair, build):
+    folder = build.with_name("rushed")
+    cells = synthesize(pair, "pair", period_ns=0.3, build_dir=folder).cells
+    tried = [(folder / f"flat.mapper{number}.log").read_text() for number in (0, 1)]
+    delays = [float(re.search(r"Delay =\s*([\d.]+) ps", said)[1]) for said in tried]
+    gates = [int(re.search(r"Gates =\s*(\d+)", said)[1]) for said in tried]
+    assert min(delays) > 0.15e3 and gates[0] != gates[1]
+    assert cells.cells - cells.flops - cells.clock_gates == gates[delays.index(min(delays))]
+    first = re.search(r"Delay =\s*([\d.]+) ps", (build / "flat.mapper0.log").read_text())
+    missed = float(first[1]) > 1.02 * 1000 * (1 - library("nangate45").register_ns)
+    assert (build / "flat.mapper1.log").exists() == missed
+
+
 def test_keeping_the_hierarchy(report, pair, build):
     cells = synthesize(pair, "pair", flatten=False, build_dir=build.with_name("kept")).cells
     assert cells.area_um2 == pytest.approx(cells.blocks_um2) == pytest.approx(report.cells.blocks_um2)
