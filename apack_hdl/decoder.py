@@ -11,8 +11,8 @@ from golden.config import CodecConfig, check_int
 
 from .arithmetic import select
 from .layouts import block_layout, check_banks, report_layout, row_load_layout, value_layout, word_layout
-from .reader import Reader, ReaderShape, can_read, has_ended
 from .lookup import offset_bits
+from .reader import Reader, ReaderShape, can_read, has_ended
 from .registers import payload_register
 from .ring import Ring, Unit
 from .search import SEARCHES
@@ -42,9 +42,9 @@ class Decoder(wiring.Component):
     digits of both, or the end of a shorter one, have been offered, and one is read no further ahead of the other than
     registers reach. A source that delivers one stream's block whole before it starts on the other's needs a buffer.
 
-    ``values`` and ``report`` come from registers. ``symbols.ready`` and ``offsets.ready`` depend combinationally on
-    their own payload, and on ``valid`` of both; with ``streams`` = 1 on ``values.ready``, too. ``blocks.ready`` depends
-    on what ``load`` and ``blocks`` offer and on ``report.ready``.
+    ``values`` and ``report`` come from registers. ``blocks.ready`` depends combinationally on what ``load`` and
+    ``blocks`` offer and on ``report.ready``; ``symbols.ready`` and ``offsets.ready`` depend on what their own port
+    offers, and with ``streams`` = 1, where a turn is a cycle, on everything else but the other port's payload.
 
     Parameters
     ----------
@@ -178,7 +178,7 @@ class Decoder(wiring.Component):
         with m.Else():
             m.d.comb += what.eq(Mux(go, Mux(last, LAST, GO), STARVE))
         self._report(m, ring, accept, finish, order)
-        ring["op"], ring["go"], ring["begin_block"], ring["start"] = what, go, accept, start
+        ring["op"], ring["go"] = what, go
         ring["left"] = Mux(accept, count, left - go)[: len(left)]
         if self.banks == 2:
             ring["bank"] = Mux(accept, order[-1], ring["bank"])
@@ -253,15 +253,15 @@ class Decoder(wiring.Component):
         cfg, R, P = self.config, self.config.range_bits, self.config.prob_bits
         product, zeros = ring["product"], ring["zeros"]
         high = product[R]  # one bit less to normalize by than the zeros
-        take = Signal(range(R + 1), name="symbol_bits")
-        m.d.comb += take.eq(Mux(ring["start"], R, zeros - high))
+        take, start = Signal(range(R + 1), name="symbol_bits"), Signal(name="starting")
+        m.d.comb += [start.eq(ring["op"] == START), take.eq(Mux(start, R, zeros - high))]
         reader = self._read(m, ring, "symbols", take)
         moved = Signal(R + 1, name="moved")
         m.d.comb += moved.eq((Cat(reader.bits[-P:], ring["rest"]) << zeros)[P:])
         t = Mux(high, product[P + 1 :], product[P:R])
         dif = Mux(high, moved[1:], moved[:R])
-        ring["t_low"] = Mux(ring["start"], -1, t)[: cfg.mult_bits - 1]
-        ring["dif"] = Mux(ring["start"], reader.window[-R:], dif)
+        ring["t_low"] = Mux(start, -1, t)[: cfg.mult_bits - 1]
+        ring["dif"] = Mux(start, reader.window[-R:], dif)
         ring["symbols"] = reader.after
 
 

@@ -102,7 +102,7 @@ def _behaviour(direction: str, component, options: dict) -> str:
         "cycles": "of them" if several else "cycles",
         "last_stream": streams - 1,
         "and_load": " and" if several else ", load_valid and",
-        "and_values": "" if several else " and on values_ready",
+        "and_values": "" if several else ", on what load and blocks offer, on values_ready and on report_ready",
     }
     facts |= {f"N_{kind}": f"{kind}_N" if several else kind for kind in OFFERS}
     timing = TURNS + timing if several else timing[0].upper() + timing[1:]
