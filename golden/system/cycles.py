@@ -12,7 +12,9 @@ def compute_cycles(layer: Layer, array: Array) -> float:
     if array.kind == "cores":
         return layer.steps * ceil_div(core_operations(layer, array), array.units)
     folds, streamed = systolic_folds(layer, array)
-    return layer.steps * folds * (2 * array.rows + array.columns + streamed - 2)
+    skew = array.rows + array.columns - 2  # from the first operand in to the last sum out
+    fill = array.rows if array.dataflow == "weights" else 0  # new weights come in row by row
+    return layer.steps * folds * (streamed + skew + fill)
 
 
 def core_operations(layer: Layer, array: Array) -> int:
@@ -23,6 +25,10 @@ def core_operations(layer: Layer, array: Array) -> int:
 
 def systolic_folds(layer: Layer, array: Array) -> tuple[int, int]:
     """How often the grid is filled anew in one step, and the vectors that stream through it each time."""
+    if array.packs_groups and layer.kind == "depthwise":
+        columns = ceil_div(layer.groups * layer.n, array.columns)
+        long, streamed = (layer.k, layer.m) if array.dataflow == "weights" else (layer.m, layer.k)
+        return ceil_div(long, array.rows) * columns, streamed
     if array.dataflow == "weights":
         return layer.groups * ceil_div(layer.k, array.rows) * ceil_div(layer.n, array.columns), layer.m
     return layer.groups * ceil_div(layer.m, array.rows) * ceil_div(layer.n, array.columns), layer.k

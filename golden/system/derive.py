@@ -6,7 +6,7 @@ from math import prod
 
 from .layers import SCORES, Layer, Operand, Window
 from .pairing import Pair, Shapes, pairs
-from .shapes import IN_PLACE, LOOKUPS, PRODUCTS, RECURRENT, TRANSPOSED, Kernel
+from .shapes import DENSE, IN_PLACE, LOOKUPS, PRODUCTS, RECURRENT, TRANSPOSED, Kernel
 from .tensors import Tensor
 
 ADDITIONS = {"Add", "ADD", "Sum", "Mul", "MUL"}
@@ -146,14 +146,14 @@ class Derivation:
     @property
     def steps(self) -> int:
         """Steps of a recurrent network: how many vectors its activations have, as most of its weights see it."""
-        sides = Counter(side for w in self.weights if w.op in RECURRENT for side in w.shape)
+        # A weight tensor [n, k] takes vectors of k and gives n, which are three or four gates of a state.
+        matrices = [w.shape for w in self.weights if w.op in RECURRENT and len(w.shape) > 1]
+        sides = {size for *_, n, k in matrices for size in (k, n // 4, n // 3)}
         found = Counter()
         for a in self.activations:
-            for side in sides:
-                if len(a.shape) == 1 and a.values % side == 0 and a.values > side:
-                    found[a.values // side] += 1
-                elif len(a.shape) > 1 and a.shape[-1] == side and a.values > side:
-                    found[a.values // side] += 1
+            found.update(a.values // side for side in sides
+                         if side > 1 and a.values > side and a.values % side == 0
+                         and (len(a.shape) == 1 or a.shape[-1] == side))
         return found.most_common(1)[0][0] if found else 0
 
     def _recurrent_place(self, w: Tensor) -> float:
@@ -187,19 +187,29 @@ class Derivation:
             if fitting:
                 index = min(fitting, key=lambda i: (self.used[i], i))
                 self.used[index] += 1
-                self.notes["convolutions whose result is not among the activations: taken to keep their input's size"] += 1
+                self.notes["convolutions whose result is not among the activations: as large as their input"] += 1
                 image = images[index]
-                window = Window(image.images, image.height, image.width, image.height, image.width, k.height, k.width, 1)
+                size = image.height, image.width
+                window = Window(image.images, *size, *size, k.height, k.width, 1)
                 rows = image.images * image.height * image.width
                 out = Operand(None, rows * k.outputs, self.width, "activations")
                 return index + 0.5, Layer(
                     w.name, "convolution", 1, rows, k.outputs, k.inputs * k.height * k.width, window,
                     self.activations[index].operand(), w.operand(), out, note="result not among the activations")
         self.notes["weights without an activation that could be their result: read once, not multiplied"] += 1
-        return len(self.activations) + 1.0, Layer(w.name, "weights only", weights=w.operand())
+        n, k = w.shape if is_matrix(w) else (0, 0)
+        return len(self.activations) + 1.0, Layer(w.name, "weights only", n=n, k=k, weights=w.operand())
 
 
-def derive(weights: list[Tensor], activations: list[Tensor], resident_bytes: float) -> tuple[list[Layer], dict[str, int]]:
+def is_matrix(w: Tensor) -> bool:
+    """Whether weights without an activation are surely those of a product, [n, k] as files of named tensors have it."""
+    named = w.role in ("projection", "feed-forward", "head") or w.op in DENSE
+    return named and len(w.shape) == 2 and w.op not in RECURRENT
+
+
+def derive(
+    weights: list[Tensor], activations: list[Tensor], resident_bytes: float
+) -> tuple[list[Layer], dict[str, int]]:
     """The layers of a model in order, and notes with how often each applies.
 
     ``resident_bytes``: room for weights of recurrent layers that are to stay on chip over all steps; if they are more,

@@ -1,7 +1,6 @@
-"""Layers as the model of the machine sees them: matrix multiplications, some of them with windows, and plain traffic."""
+"""Layers as the machine sees them: matrix multiplications, some of them with windows, and plain traffic."""
 
 from dataclasses import dataclass, replace
-
 
 SCORES = "queries by keys"  # the note of the first of attention's two products
 

@@ -20,6 +20,8 @@ class Array:
     kind : "cores": ``units`` independent cores, each multiplying an m by k with a k by n matrix a cycle; "systolic":
         a grid of ``rows`` by ``columns``.
     dataflow : of a systolic array: what stays in it, "weights" or "outputs".
+    packs_groups : whether the groups of a depthwise convolution fill the columns of a systolic array side by side; else
+        one group after another is in it.
     clock_ghz : GHz. sharing : cores that use one operand read from the buffers.
     vector_lanes : values that elementwise operators work on a cycle.
     """
@@ -33,6 +35,7 @@ class Array:
     rows: int = number(1, 4096, "rows", default=1)
     columns: int = number(1, 4096, "columns", default=1)
     dataflow: str = choice("weights", "outputs", default="weights")
+    packs_groups: bool = choice(True, False, default=False)
     sharing: int = number(1, 1024, "cores", default=1)
     vector_lanes: int = number(1, 1 << 20, "values a cycle", default=256)
 
@@ -50,8 +53,8 @@ class Buffers:
     """What is on chip, in KiB; each is split in two halves that take turns (double buffering), except ``outputs``.
 
     ``outputs`` holds sums of 32 bits. ``prefetch``: a layer's first weights are loaded while the layer before it is
-    computed. ``parts``: a tile comes and goes in so many; the array begins when the first one is there. ``keep_kib``: a layer's output up to this size stays on chip for the next layer; 0: everything goes to
-    memory, layer by layer.
+    computed. ``parts``: a tile comes and goes in so many; the array begins when the first one is there.
+    ``keep_kib``: a layer's output up to this size stays on chip for the next layer; 0: everything goes to memory.
     """
 
     weights_kib: float = number(0.0625, 1e6, "KiB")

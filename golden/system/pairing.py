@@ -23,7 +23,7 @@ from .shapes import (
     is_channels_last,
     kernel,
     kernels_last,
-    stride,
+    strides,
 )
 from .tensors import Tensor
 
@@ -60,7 +60,7 @@ class Shapes:
         self.images: list[Image | None] = [image(list(a.shape), last) for a in activations]
 
     def find_input(self, w: Tensor, k: Kernel, output: Image, before: int) -> tuple[int, int, int] | None:
-        """(index, groups, stride) of the nearest activation before that a convolution can take; None if there is none."""
+        """(index, groups, stride) of the nearest activation before that a convolution can take, if there is one."""
         for index in range(before - 1, -1, -1):
             source = self.images[index]
             if source is None:
@@ -76,10 +76,13 @@ class Shapes:
         if w.op in TRANSPOSED:
             up = output.height // source.height
             return up if up * source.height == output.height and up * source.width == output.width else None
-        down, across = stride(source.height, output.height, k.height), stride(source.width, output.width, k.width)
-        if down == across or source.height == 1 or output.height == 1:
-            return across
-        return down if output.width == 1 else None
+        down, across = strides(source.height, output.height, k.height), strides(source.width, output.width, k.width)
+        if source.height == 1:  # along one side only
+            down = across
+        elif source.width == 1:
+            across = down
+        quotient = max(source.height / output.height, source.width / output.width)
+        return min(down & across, key=lambda step: abs(step - quotient), default=None)
 
 
 def group_count(k: Kernel, channels: int) -> int:

@@ -127,8 +127,9 @@ def run(
     coders = scheme.codec
     decode = first_decode = encode = last_encode = latency_in = latency_out = 0.0
     if coders:
-        decode, encode = (engine_time(side, ts, coders, machine)
-                          for side, ts in ((coders.decoders, reads), (coders.encoders, writes)))
+        ahead = [t for t in reads if all(t is not other for other in first)]  # decoded while others wait: no latency
+        decode = engine_time(coders.decoders, first, coders, machine) + busy_time(coders.decoders, ahead, coders)
+        encode = engine_time(coders.encoders, writes, coders, machine)
         first_decode, last_encode = (round_time(side, [(t.values, 1 / parts) for t in ts], coders)
                                      for side, ts in ((coders.decoders, first), (coders.encoders, writes)))
         latency_in = coders.decoders.latency_cycles / coders.decoders.clock_ghz if first else 0.0
@@ -185,6 +186,16 @@ def engine_time(side: Engines, moved: list[Transfer], codec: Codec, machine: Mac
     for t in moved:
         batches.append((t.values, t.tiles / steps))
     return steps * round_time(side, batches, codec)
+
+
+def busy_time(side: Engines, moved: list[Transfer], codec: Codec) -> float:
+    """ns that the engines are taken by tiles, all of them at work."""
+    turns = sum(
+        t.tiles * (t.values / side.values_per_cycle + ceil(t.values / codec.block_for(t.values) - 1e-9)
+                   * side.block_cycles)
+        for t in moved
+    )
+    return turns / side.count / side.clock_ghz
 
 
 def round_time(side: Engines, tiles: list[tuple[float, float]], codec: Codec) -> float:

@@ -1,4 +1,4 @@
-"""What shapes of tensors mean: channels, pictures, kernels; layouts are found by what makes sense of the whole model."""
+"""What shapes of tensors mean: channels, pictures, kernels; layouts are those that make sense of the whole model."""
 
 from dataclasses import dataclass
 
@@ -54,9 +54,13 @@ def image(shape: list[int], last: bool) -> Image | None:
 
 
 def kernels_last(weights: list[tuple[str, list[int]]]) -> bool:
-    """Whether convolutions' kernels are [O, I, H, W], not [O, H, W, I]: where kernels are smaller in all."""
+    """Whether convolutions' weights are [O, I, H, W], not [O, H, W, I]: what makes more of them square."""
     four = [s for op, s in weights if len(s) == 4 and op not in DEPTHWISE]
-    return sum(s[2] * s[3] for s in four) < sum(s[1] * s[2] for s in four)
+
+    def kernels(first: int) -> tuple[int, int]:
+        return sum(s[first] == s[first + 1] for s in four), -sum(s[first] * s[first + 1] for s in four)
+
+    return kernels(2) > kernels(1)
 
 
 def kernel(op: str, shape: list[int], last: bool) -> Kernel | None:
@@ -72,11 +76,11 @@ def kernel(op: str, shape: list[int], last: bool) -> Kernel | None:
     return Kernel(shape[0], shape[1], *shape[2:]) if last else Kernel(shape[0], shape[3], *shape[1:3])
 
 
-def stride(inputs: int, outputs: int, size: int) -> int | None:
-    """The stride that takes so many inputs to so many outputs, with padding of at most the kernel; None if there is
-    none."""
+def strides(inputs: int, outputs: int, size: int) -> set[int]:
+    """Strides that take so many inputs to so many outputs, with padding of at most half a kernel at each end."""
+    found = set()
     for step in (1, 2, 3, 4):
         least, most = max(0, inputs - size) // step + 1, (inputs + 2 * max(1, size // 2) - size) // step + 1
         if least <= outputs <= max(most, -(-inputs // step)):
-            return step
-    return None
+            found.add(step)
+    return found

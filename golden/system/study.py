@@ -11,7 +11,8 @@ from .scheme import RAW, Scheme, uniform
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 LATENCIES = (0.0, 1.0, 10.0, 100.0)
-BLOCKS = (256, 512, 1024, 2048, 4096, 8192, 16384, 32768)
+STREAMS = (1, 2, 4, 8)
+BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 STEPS = 40  # of a bisection: far below a part in a million
 
 
@@ -96,7 +97,9 @@ def technologies(case: Case, names=MEMORIES) -> list[dict]:
 
 
 def sensitivity(case: Case, *, buffers: bool = True) -> dict[str, list[dict]]:
-    """Gains as one parameter at a time is multiplied by a factor. ``buffers``: whether to vary them, which is slow."""
+    """Gains as one parameter at a time is multiplied by a factor; of decoders' streams the number is given, their rate
+    together staying the same. ``buffers``: whether to vary them, which is slow.
+    """
     machine, memory = case.machine, case.memory
     rows = {
         "bandwidth": [_row(f, case.gains(memory=memory.scaled(f))) for f in FACTORS],
@@ -108,6 +111,7 @@ def sensitivity(case: Case, *, buffers: bool = True) -> dict[str, list[dict]]:
             for f in LATENCIES
         ],
     }
+    rows["decoder streams"] = [_row(n, _with_decoders(case, n)) for n in STREAMS]
     if buffers:
         rows["buffers"] = [_row(f, case.gains(machine=replace(machine, buffers=machine.buffers.scaled(f))))
                            for f in FACTORS]
@@ -122,6 +126,13 @@ def _with_codec(case: Case, change: Callable[[Engines], Engines]) -> dict:
     """Gains with other engines."""
     codec = case.scheme.codec
     codec = replace(codec, decoders=change(codec.decoders), encoders=change(codec.encoders))
+    return case.gains(scheme=replace(case.scheme, codec=codec))
+
+
+def _with_decoders(case: Case, streams: int) -> dict:
+    """Gains with decoders of so many streams."""
+    codec = case.scheme.codec
+    codec = replace(codec, decoders=replace(codec.decoders, streams=streams))
     return case.gains(scheme=replace(case.scheme, codec=codec))
 
 

@@ -53,8 +53,10 @@ def tensors_of(records, figures: dict[str, dict]) -> tuple[list[Tensor], list[Te
         values = entry["whole_values"]
         if math.prod(shape) != values:
             shape = ()
-        tensor = Tensor(label(record.kind, record.key, record.name), record.name, record.kind, str(meta.get("op") or ""),
-                        shape, entry["width"], values, meta.get("layer"), meta.get("role"))
+        tensor = Tensor(
+            label(record.kind, record.key, record.name), record.name, record.kind, str(meta.get("op") or ""), shape,
+            entry["width"], values, meta.get("layer"), meta.get("role"),
+        )
         if record.kind != "activation":
             weights.append(tensor)
         elif meta.get("input") == first and tensor.label not in seen:

@@ -7,7 +7,7 @@ from itertools import permutations
 import numpy as np
 
 from .cycles import ceil_div
-from .layers import Layer, Window
+from .layers import Layer
 from .machine import KIB, Buffers
 
 CANDIDATES = 24  # sizes tried along a dimension; all different numbers of tiles if there are no more of them
