@@ -188,7 +188,10 @@ def load_machine(which) -> Machine:
     codec = dict(table["codec"]) if isinstance(table["codec"], dict) else table["codec"]
     if isinstance(codec, dict):
         for side in ("decoders", "encoders"):
-            codec[side] = build(Engines, codec.get(side, {}), f"codec.{side}")
+            try:
+                codec[side] = build(Engines, codec.get(side, {}), f"codec.{side}")
+            except (TypeError, ValueError) as error:  # which of the two it is
+                raise type(error)(str(error).replace("engines.", f"codec.{side}.", 1)) from None
     return Machine(
         Path(str(which)).stem, str(table.get("title", which)), build(Array, table["array"], "array"),
         build(Buffers, table["buffers"], "buffers"), build(Codec, codec, "codec"),

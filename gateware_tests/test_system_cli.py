@@ -1,0 +1,249 @@
+"""`apack system`: what it prints and writes, its errors, and the model beside others'."""
+
+import json
+import re
+import warnings
+from dataclasses import asdict
+
+import pytest
+
+from apack_hdl.cli import main
+from apack_hdl.decoder import Decoder
+from apack_hdl.encoder import Encoder
+from apack_hdl.presets import PRESETS
+from golden.container import compress
+from golden.footprint import Settings, model_footprint
+from golden.sample import PATH as SAMPLE
+from golden.system import MACHINES, MEMORIES, Options, load_machine, load_memory, model_system, with_reports
+from golden.system.crosscheck import compare_cycles, device_energy
+from golden.system.machine import Array
+from golden.system.schemes import schemes
+from golden.tensors import open_model
+
+
+def apack(capsys, *args):
+    """(exit code, standard output, standard error) of the command."""
+    with pytest.raises(SystemExit) as ended:
+        main(["system", *map(str, args)])
+    out, err = capsys.readouterr()
+    return ended.value.code, out, err
+
+
+@pytest.fixture(scope="module")
+def figures():
+    settings = Settings(rivals=("zvc",))
+    return model_footprint(SAMPLE, settings) | {"block": settings.config.block}
+
+
+@pytest.fixture(scope="module")
+def footprint(figures, tmp_path_factory):
+    """A footprint's file, so that commands need not measure."""
+    path = tmp_path_factory.mktemp("system") / "footprint.json"
+    document = {"settings": {"config": {"block": figures["block"]}}, "models": [figures]}
+    path.write_text(json.dumps(document))
+    return path
+
+
+def test_document_report_and_pictures(capsys, footprint, tmp_path):
+    out, page = tmp_path / "s.json", tmp_path / "s.html"
+    code, text, err = apack(capsys, SAMPLE, "--footprint", footprint, "--json", out, "--html", page, "--plots",
+                            tmp_path / "p", "--per", "layer")
+    assert (code, err) == (0, "")
+    document = json.loads(out.read_text())
+    (model,) = document["models"]
+    assert set(model["schemes"]) == {"raw", "apack", "apack, ideal engines", "floor", "zvc"}
+    assert model["macs"] == pytest.approx(69.2e6, rel=0.01)
+    for name, scheme in model["schemes"].items():
+        assert scheme["speedup"] == pytest.approx(model["schemes"]["raw"]["time"] / scheme["time"]), name
+        assert f"{scheme['speedup']:.3f}" in text
+    for name in ("raw", "apack"):
+        assert model["schemes"][name]["time"] == pytest.approx(sum(layer[name]["time"] for layer in model["layers"]))
+    ideal, real = (model["schemes"][name] for name in ("apack, ideal engines", "apack"))
+    assert ideal["speedup"] > 1 and ideal["time"] < real["time"] and ideal["traffic"] == real["traffic"]
+    assert {t["name"] for t in model["answers"]["technologies"]} == set(MEMORIES)
+    html = page.read_text()
+    assert html.count("<svg") == 3 and not re.search(r'(src|href)="http', html)
+    for name in ("roofline", "layers", "energy"):
+        assert (tmp_path / f"p-{name}.svg").read_bytes().startswith(b"<?xml")
+
+
+def test_factors_of_one_are_the_case_itself(figures):
+    model = model_system(figures, load_machine("tensorcore"), load_memory("ddr4-3200"))
+    speedup = model["schemes"]["apack"]["speedup"]
+    for name, rows in model["answers"]["sensitivity"].items():
+        here = load_machine("tensorcore").codec.decoders.streams if name == "decoder streams" else 1.0
+        assert all(row["speedup"] == speedup for row in rows if row["factor"] == here), name
+    (chosen,) = (t for t in model["answers"]["technologies"] if t["name"] == "ddr4-3200")
+    assert chosen["speedup"] == speedup and chosen["raw_keeps"]
+    assert sum(block["best"] for block in model["answers"]["blocks"]) == 1
+
+
+@pytest.mark.parametrize("machine", MACHINES)
+@pytest.mark.parametrize("memory", ["ddr4-2400", "hbm3"])
+def test_every_machine_runs_on_every_memory(figures, machine, memory):
+    found = model_system(figures, load_machine(machine), load_memory(memory), Options(batch=2, study=False))
+    assert found["schemes"]["floor"]["speedup"] >= 1 and "answers" not in found
+
+
+def test_what_a_block_takes_is_what_files_of_short_blocks_take(figures):
+    """The sizes for other block lengths, which the model estimates, against the files' exact sizes."""
+    machine = load_machine("tensorcore")
+    ratio = schemes(figures["tensors"], figures["block"], machine)["apack"].ratio
+    estimate = exact = 0
+    with open_model(SAMPLE) as pack:
+        for record in [r for r in pack.records if r.kind == "weight" and r.meta["n_total"] > 20_000]:
+            array, length = pack.load(record), 256
+            exact += len(compress(array, config=Settings().config, block=length))
+            operand = type("Operand", (), {"tensor": f"weights {record.key}", "kind": "weights"})
+            estimate += array.size * ratio(operand) + -(-array.size // length) * machine.codec.block_bytes
+    assert estimate == pytest.approx(exact, rel=0.01)
+
+
+def test_presets_say_what_the_gateware_does():
+    balanced = PRESETS["balanced"]
+    for name in MACHINES:
+        codec = load_machine(name).codec
+        assert codec.decoders.block_cycles == Decoder.BLOCK_CYCLES
+        assert codec.encoders.block_cycles == Encoder.BLOCK_CYCLES
+        assert codec.decoders.streams == balanced.decoder.get("streams", 1)
+        assert codec.encoders.streams == balanced.encoder.get("streams", 1)
+
+
+def test_engines_from_synthesis_reports(capsys, footprint, tmp_path):
+    report = {"cells": {"path": {"t_min_ns": 0.5}, "power": {"total_mw": 30.0}}, "values_per_cycle": 0.75}
+    for side in ("decoder", "encoder"):
+        (tmp_path / f"{side}_cells.json").write_text(json.dumps(report))
+    files = [tmp_path / f"{side}_cells.json" for side in ("decoder", "encoder")]
+    decoders = with_reports(load_machine("npu"), *files).codec.decoders
+    assert (decoders.clock_ghz, decoders.values_per_cycle, decoders.pj_per_value) == (2.0, 0.75, 20.0)
+    code, out, _ = apack(capsys, SAMPLE, "--footprint", footprint, "--synth", tmp_path, "--no-study", "--json", "-")
+    assert code == 0 and json.loads(out)["machine"]["codec"]["decoders"]["clock_ghz"] == 2.0
+    files[0].write_text("{}")
+    code, _, err = apack(capsys, SAMPLE, "--footprint", footprint, "--synth", tmp_path)
+    assert code == 2 and "not a synthesis report" in err
+
+
+MACHINE_FILE = """
+[array]
+kind = "cores"
+clock_ghz = 1.0
+[buffers]
+weights_kib = 64
+inputs_kib = 64
+outputs_kib = 64
+[codec]
+block = 4096
+least_block = 128
+block_bytes = 9
+decoders = ENGINES
+encoders = ENGINES
+[energy]
+multiply_pj = 0.2
+add_pj = 0.1
+sram_pj_per_byte = 2.5
+""".replace("ENGINES", "{count = 1, streams = 1, clock_ghz = 1.0, values_per_cycle = 1, block_cycles = 2, "
+                       "latency_cycles = 3, pj_per_value = 1}")
+
+
+@pytest.mark.parametrize("old, new, message", [
+    ("clock_ghz = 1.0", "clock_ghz = -1", "array.clock_ghz must be 0.001 to 100 GHz, not -1"),
+    ('kind = "cores"', 'kind = "grid"', "array.kind must be one of cores, systolic, not 'grid'"),
+    ("weights_kib = 64", "", "buffers.weights_kib is missing"),
+    ("block_bytes = 9", 'block_bytes = "9"', "codec.block_bytes must be a number, not '9'"),
+    ("add_pj", "ad_pj", "energy.ad_pj is unknown; known are multiply_pj, add_pj"),
+    ("[energy]", "[enrgy]", "table [energy] is missing"),
+    ("least_block = 128", "least_block = 8192", "codec.least_block must be 1 to codec.block (4096), not 8192"),
+    ("[array]", "[array", "is not TOML"),
+    ("count = 1,", "count = 1.5,", "codec.decoders.count must be an integer, not 1.5"),
+    ("weights_kib = 64", "weights_kib = nan", "buffers.weights_kib must be 0.0625 to 1e+06 KiB, not nan"),
+])
+def test_mistakes_in_machine_files(capsys, tmp_path, old, new, message):
+    path = tmp_path / "m.toml"
+    path.write_text(MACHINE_FILE.replace(old, new, 1))
+    code, out, err = apack(capsys, SAMPLE, "--machine", path)
+    assert (code, out) == (2, "") and message in err and str(path) in err and err.count("\n") == 1
+
+
+def test_a_machine_file_and_a_memory_file_are_read(capsys, tmp_path, footprint):
+    machine, memory = tmp_path / "m.toml", tmp_path / "own.toml"
+    machine.write_text(MACHINE_FILE)
+    memory.write_text('[slow]\ntitle = "slow"\nsource = "-"\nread_gbs = 1.0\nwrite_gbs = 1.0\nefficiency = 1.0\n'
+                      "read_pj = 1.0\nwrite_pj = 1.0\nbackground_mw = 0.0\nburst_bytes = 1\nlatency_ns = 0.0\n")
+    code, out, _ = apack(capsys, SAMPLE, "--machine", machine, "--memory", f"{memory}:slow", "--footprint", footprint,
+                         "--no-study", "--json", "-")
+    assert code == 0 and json.loads(out)["memory"]["read_gbs"] == 1.0
+
+
+@pytest.mark.parametrize("args, message", [
+    (["--memory", "ddr9"], "--memory ddr9: memory must be one of ddr4-3200"),
+    (["--machine", "cray"], "--machine cray: machine must be one of tensorcore, tpu, npu or a .toml file"),
+    (["--machine", "/nowhere/m.toml"], "--machine /nowhere/m.toml"),
+    (["--batch", "0"], "--batch"),
+    (["--context", "64"], "decoding takes a transformer"),
+    (["--rivals", "nobody"], "--rivals: must be of"),
+    (["--footprint", "F", "--rivals", "zvc"], "--rivals: not together with --footprint"),
+    (["--json", "/nowhere/x.json"], "there is no folder"),
+    (["--plots", "/nowhere/x"], "there is no folder"),
+    (["--synth", "/nowhere"], "must have one report"),
+])
+def test_mistakes_on_the_command_line(capsys, footprint, args, message):
+    if "--footprint" not in args and "--rivals" not in args:
+        args = [*args, "--footprint", str(footprint)]
+    code, out, err = apack(capsys, SAMPLE, *args)
+    assert (code, out) == (2, "") and message in err and "Traceback" not in err and err.count("\n") == 1
+
+
+def test_a_footprint_of_another_model_is_refused(capsys, footprint, tmp_path):
+    other = tmp_path / "other.json"
+    document = json.loads(footprint.read_text())
+    document["models"][0]["tensors"].pop()
+    other.write_text(json.dumps(document))
+    code, _, err = apack(capsys, SAMPLE, "--footprint", other)
+    assert code == 2 and "is not the model that the footprint was measured on" in err
+    other.write_text("[]")
+    code, _, err = apack(capsys, SAMPLE, "--footprint", other)
+    assert code == 2 and "is not a footprint" in err
+
+
+# Others' models
+
+
+@pytest.mark.parametrize("dataflow", ["weights", "outputs"])
+def test_cycles_are_scale_sim_s(dataflow):
+    pytest.importorskip("scalesim")
+    from golden.system.layers import Layer, Operand
+
+    layers = [Layer(str(i), "fully connected", g, m, n, k, input=Operand(None, m * k, 8, "activations"),
+                    weights=Operand(None, n * k, 8, "weights"), output=Operand(None, m * n, 8, "activations"))
+              for i, (g, m, n, k) in enumerate([(1, 49, 160, 96), (1, 1, 100, 64), (16, 30, 1, 9), (1, 200, 33, 31)])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # theirs
+        rows = compare_cycles(layers, dataflow)
+    assert len(rows) == 4 and all(ours == theirs for _, ours, theirs in rows)
+
+
+@pytest.mark.parametrize("name", [name for name in MEMORIES if load_memory(name).device])
+def test_backgrounds_are_energydram_s(name):
+    pytest.importorskip("energydram")
+    memory = load_memory(name)
+    found = device_energy(memory.device)
+    assert memory.background_mw == pytest.approx(found["background_mw"], rel=0.01)
+    background = memory.background_mw / memory.read_gbs / 8
+    assert found["read_pj"] + background < memory.read_pj + background == pytest.approx(20.3, abs=0.1)
+
+
+def test_energydram_s_own_example():
+    """DDR3 of its tests: 67.5 mW with open rows, 202.5 mW to read without pause, 5.2 mW of refresh."""
+    energydram = pytest.importorskip("energydram")
+    currents = energydram.IDDs(idd0=95, idd2p=35, idd2n=42, idd3p=40, idd3n=45, idd4r=180, idd4w=185, idd5=215)
+    timing = energydram.Timing(RRD=6, RAS=35, RP=12.5, RFC=160, REFI=7800)
+    dram = energydram.EnergyDDR(1.25, timing, 1.5, currents, 1)
+    assert dram.background_energy(cycles_bankact_ckehi=1) / 1.25 == pytest.approx(67.5, abs=0.1)
+    assert dram.readwrite_energy(1, 0) / 4 / 1.25 == pytest.approx(202.5, abs=0.1)
+
+
+def test_sources_are_given_for_every_constant():
+    for name in MACHINES:
+        assert set(load_machine(name).sources) == {"array", "buffers", "codec", "energy"}
+    assert all(load_memory(name).source for name in MEMORIES)
+    assert Array(**asdict(load_machine("tpu").array)).macs_per_cycle == 65536
