@@ -1,6 +1,6 @@
 """The encoder's pipeline for several streams in turn."""
 
-from amaranth import Cat, Const, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -8,19 +8,33 @@ from golden.config import CodecConfig
 
 from .layouts import DIGIT, table_layout, value_layout, word_layout
 from .lookup import find_row, offset_bits, row_fields
-from .range_coder import narrow, scale_count
+from .range_coder import scale_count
 from .turns import Turns
 from .words import TurnJoiner
 
-# The steps of a value's way, and behind which of them a stage ends, by the number of streams. A stream's words must be
-# there when its next value is admitted, and the ports can be asked a stage before that stream's next turn at the
-# latest: so there may be 2 S - 1 stages. Seven are as even as they can be without a cut through a multiplier.
-STEPS = ("compare", "find", "normalize", "narrow", "shift", "add", "resolve")
-CUTS = {
-    2: ("find", "narrow"),
-    3: ("compare", "find", "normalize", "shift"),
+# A value's way: what is done in each stage.
+STAGES = (
+    ("compare",),
+    ("find",),
+    ("normalize", "measure_offset"),
+    ("multiply", "shift_offset"),
+    ("narrow", "pack_offset"),
+    ("shift",),
+    ("add",),
+    ("resolve",),
+)
+OFFSET_STAGE = 3  # where the offsets' state begins
+# The stages that a value enters only if its stream has room behind them: at the first one it is taken from its port, at
+# the others it can be parked. The last stage must lie less than S stages behind such a gate, for then all that the
+# stream did before has arrived when the gate is asked; and gates lie S apart, to be asked together. Parking costs 8 to
+# 20 gates a bit, so that gates stand where little has to be kept: before a multiplication, a shift, an addition.
+GATES = {2: (1, 3, 5, 7), 3: (2, 5), 4: (1, 5), 5: (3,), 6: (3,), 7: (2,), 8: (1,)}
+KEPT = {
+    3: ("step", "finish", "first", "coded", "scaled", "zeros", "begin", "offset", "bits"),
+    5: ("step", "finish", "first", "error", "a", "less", "more"),
+    7: ("finish", "arrives", "error", "digit", "carry", "bytes"),
 }
-FULL = STEPS[:-1]
+MARKS = ("step", "finish", "arrives")  # of what is kept this tells that something is to be done
 
 
 class EncoderRing(wiring.Component):
@@ -68,25 +82,24 @@ class EncoderRing(wiring.Component):
         for s in range(self.streams):
             wiring.connect(m, self._symbol_words.o[s], wiring.flipped(self.symbols[s]))
             wiring.connect(m, self._offset_words.o[s], wiring.flipped(self.offsets[s]))
-        cuts = CUTS.get(self.streams, FULL)
-        stages = len(cuts) + 1
-        lookup_ends = sum(step in cuts for step in STEPS[:1])  # the stage of "find", the last that looks at the table
-        admit = max(lookup_ends, stages - self.streams)
-        offset_stage = max(admit, lookup_ends + 1)
+        self._gates = GATES[self.streams]
+        self._room = {stage: Signal(name=f"room_{stage}") for stage in self._gates[1:]}
+
+        self._early = {}
 
         self._begin(m, turns)
-        for step in STEPS:
-            getattr(self, f"_{step}")(m, turns)
-            if step in cuts:
+        for stage, steps in enumerate(STAGES):
+            self._ask_for_room(m, turns, stage)
+            if stage in self._gates[1:]:
+                self._pass_gate(m, turns, stage)
+            elif stage:
                 turns.cut()
-                if turns.stage <= admit:
-                    self._users.append((turns["begins"], turns["bank"]))
-                if turns.stage == admit:
-                    self._admit(m, turns)
-                if turns.stage == offset_stage:
-                    self._shift_offset(m, turns)
-                if turns.stage == offset_stage + 1:
-                    self._pack_offset(m, turns)
+            if 0 < stage <= self._gates[0]:  # a value that may begin a block looks at the table
+                self._users.append((turns["begins"], turns["bank"]))
+            if stage == self._gates[0]:
+                self._admit(m, turns)
+            for step in steps:
+                getattr(self, f"_{step}")(m, turns)
         for bank in range(self.banks):
             uses = [used & (own == bank) for used, own in self._users]
             m.d.comb += self.busy[bank].eq(Cat(*uses).any())
@@ -100,7 +113,7 @@ class EncoderRing(wiring.Component):
         offered = turns.pick("offered", [port.valid for port in self.values])
         turns.pick("value", [port.p.data for port in self.values])
         turns.pick("last", [port.p.last for port in self.values])
-        turns.put("finishing", turns.pick("finishing_now", finishing), reset=True)
+        turns.put("finishing", turns.pick("finishing_now", finishing), init=0)
         first = turns.put("first", ~turns.pick("within", within))
         if self.banks == 1:
             bank, held = turns.put("bank", Const(0, 1)), self.loading
@@ -109,8 +122,8 @@ class EncoderRing(wiring.Component):
             bank = turns.put("bank", Mux(first, new, turns.pick("old_bank", self._bank_of)))
             held = Mux(bank, self.loading[1], self.loading[0])
         # A block begins to look at its table before its first value is admitted, and keeps it from then on.
-        begins = turns.put("begins", offered & first & ~held, reset=True)
-        turns.put("there", begins | (offered & ~first & ~turns["finishing"]), reset=True)
+        begins = turns.put("begins", offered & first & ~held, init=0)
+        turns.put("there", begins | (offered & ~first & ~turns["finishing"]), init=0)
         self._users = [(within[s], self._bank_of[s]) for s in range(self.streams)]
 
     def _compare(self, m: Module, turns: Turns):
@@ -127,15 +140,10 @@ class EncoderRing(wiring.Component):
         turns.put("offset", (turns["value"] - found["v_min"])[: cfg.width])
 
     def _admit(self, m: Module, turns: Turns):
-        """Decide what this turn does. From here on what the stream remembers may change."""
-        words = self._symbol_words
-        symbol_room = turns.pick("symbol_room", words.room)
-        offset_room = turns.pick("offset_room", self._offset_words.room)
-        flushing, tail = (turns.put(n, turns.recall(n, 1, reset=True), reset=True) for n in ("flushing", "tail"))
-        may = turns.put("may", symbol_room & offset_room & ~flushing)
-        step = turns.put("step", turns["there"] & may, reset=True)
-        finish = turns.put("finish", turns["finishing"] & may, reset=True)
-        turns.put("send", symbol_room & (flushing | tail), reset=True)
+        """Take a value from its port. From here on what the stream remembers may change."""
+        may = self._may_enter(turns)
+        step = turns.put("step", turns["there"] & may, init=0)
+        finish = turns.put("finish", turns["finishing"] & may, init=0)
         last, bank = turns["last"], turns["bank"]
         for s, port in enumerate(self.values):
             here = turns.here(s)
@@ -145,25 +153,81 @@ class EncoderRing(wiring.Component):
             with m.If(here & finish):
                 m.d.sync += [self._within[s].eq(0), self._finishing[s].eq(0)]
 
+    def _pass_gate(self, m: Module, turns: Turns, stage: int):
+        """Keep what arrives until there is room behind."""
+        arrives = turns["step"] | turns["finish"] if "step" in KEPT[stage] else turns["present"]
+        go = Signal(name=f"go_{stage}")
+        full = turns.park(KEPT[stage], arrives, go)
+        m.d.comb += [go.eq(full & self._may_enter(turns)), self._room[stage].eq(~full | go)]
+        for name in KEPT[stage]:
+            if name in MARKS:
+                turns.put(name, turns[name] & go, init=0)
+        if "first" in KEPT[stage]:  # what a block starts with may be there before its first value goes on
+            turns.put("first", turns["first"] & full)
+
+    def _ask_for_room(self, m: Module, turns: Turns, gate: int):
+        """Look whether words have room for what gets past a gate, at the end of the stage before it if the stream's
+        words are there by then, so that the ports are not in the gate's way. Room, once there, remains."""
+        for name, words, asking, stage in (
+            ("symbol_room", self._symbol_words, self._gates[-1], len(STAGES) - 1),
+            ("offset_room", self._offset_words, max(g for g in self._gates if g <= OFFSET_STAGE), OFFSET_STAGE + 1),
+        ):
+            if gate == asking and gate - 1 + self.streams > stage:
+                room = Signal(name=name)
+                m.d.sync += room.eq(turns.pick(name, words.room))
+                self._early[name] = room
+
+    def _may_enter(self, turns: Turns) -> Value:
+        """Whether there is room behind the current stage, a gate, for a value of the stream whose turn it is."""
+        following = [gate for gate in self._gates if gate > turns.stage]
+        if following:
+            may = self._room[following[0]]
+        else:
+            room = self._room_for("symbol_room", self._symbol_words, turns)
+            flushing, tail = (turns.put(n, turns.recall(n, 1, init=0), init=0) for n in ("flushing", "tail"))
+            turns.put("send", room & (flushing | tail), init=0)
+            may = room & ~flushing
+        if turns.stage == max(gate for gate in self._gates if gate <= OFFSET_STAGE):
+            may = may & self._room_for("offset_room", self._offset_words, turns)
+        return may
+
+    def _room_for(self, name: str, words: TurnJoiner, turns: Turns) -> Value:
+        return self._early[name] if name in self._early else turns.pick(name, words.room)
+
     def _normalize(self, m: Module, turns: Turns):
-        """Make the loop short: the count beforehand, and what a block begins with."""
+        """What of the recurrence can be done before it."""
         fields = scale_count(m, self.config, turns["count"], turns["c_low"])
         for name, value in zip(("coded", "scaled", "zeros", "begin"), fields, strict=True):
             turns.put(name, value)
-        turns.put("t", turns.recall("t", self.config.mult_bits) | turns["first"].replicate(self.config.mult_bits))
+
+    def _multiply(self, m: Module, turns: Turns):
+        """Halves of both products, so that a stage may end within them."""
+        t = turns.put("t", turns.recall("t", self.config.mult_bits, init=-1), init=-1)
+        half = self.config.prob_bits // 2
+        for name in ("scaled", "begin"):
+            factor = turns[name]
+            turns.put(f"{name}_high", t * factor[half:])
+            turns.put(f"{name}_low", t * factor[:half])
 
     def _narrow(self, m: Module, turns: Turns):
         """The recurrence of ``t``, as in :class:`.range_coder.RangeCoder`, and what it does to the code."""
         R, t, step, finish = self.config.range_bits, turns["t"], turns["step"], turns["finish"]
-        t_next, high, begin = narrow(m, self.config, t, turns["scaled"], turns["begin"])
-        turns.keep("t", Mux(step, t_next, t))
+        P, half = self.config.prob_bits, self.config.prob_bits // 2
+        product, begin = Signal(R + 1, name="product"), Signal(R, name="begin")
+        m.d.comb += [
+            product.eq((turns["scaled_high"] << half) + turns["scaled_low"] + (t << P)),
+            begin.eq((turns["begin_high"] << half) + turns["begin_low"]),
+        ]
+        high = product[-1]
+        t_next = Mux(high, product[P + 1 :], product[P:-1])
+        turns.keep("t", Mux(step, t_next, t) | finish.replicate(len(t)))
         # The step that ends the code adds half of what R bits can say less one, and keeps one bit (FORMAT.md).
-        turns.put("a", begin & step.replicate(R) | Cat(finish.replicate(R - 1), 0))
+        turns.put("a", Mux(finish, (1 << R - 1) - 1, begin))
         # By how far to move, d, is `zeros` or one less. The product's top bit comes late: it is added a stage later.
-        less = Signal(5)  # d or d - 1, in two's complement; d is 0 where nothing happens
-        m.d.comb += less.eq(Mux(step, turns["zeros"] - 1, Mux(finish, 0, -1)))
+        less = Signal(5)  # d or d - 1, in two's complement
+        m.d.comb += less.eq(Mux(finish, 0, turns["zeros"] - 1))
         turns.put("less", less)
-        turns.put("more", ~(high & step))
+        turns.put("more", ~high | finish)
         error = turns.recall("error", 1) & ~turns["first"] | step & ~turns["coded"]
         turns.keep("error", turns.put("error", error))
 
@@ -171,24 +235,29 @@ class EncoderRing(wiring.Component):
         """Bring ``a`` to its place in the window: one digit and R bits, and a carry above."""
         position = turns.put("position", turns.recall("position", 4) & ~turns["first"].replicate(4))
         moved = Signal(5)
+        placed = ((turns["a"] << DIGIT) >> position)[: DIGIT + self.config.range_bits]
+        window = turns.recall("window", 1 + DIGIT + self.config.range_bits)
         m.d.comb += moved.eq(position + turns["less"] + turns["more"])
-        turns.keep("position", moved[:4])
-        turns.put("complete", moved[4])
-        turns.put("placed", (turns["a"] << DIGIT) >> position)
+        # In a turn without a value, or one that stays at a gate, nothing moves; that is known late.
+        active = turns["step"] | turns["finish"]
+        turns.keep("position", Mux(active, moved[:4], position))
+        turns.put("complete", moved[4] & active, init=0)
+        turns.put("placed", placed & active.replicate(len(placed)))
+        turns.put("window", window & ~turns["first"].replicate(len(window)))
 
     def _add(self, m: Module, turns: Turns):
         """The sum of the steps, of which complete digits leave, see :class:`.code.CodeAccumulator`."""
         R, complete, finish = self.config.range_bits, turns["complete"], turns["finish"]
-        window = turns.recall("window", 1 + DIGIT + R)
         added = Signal(1 + DIGIT + R)
-        m.d.comb += added.eq((window & ~turns["first"].replicate(len(window))) + turns["placed"])
+        m.d.comb += added.eq(turns["window"] + turns["placed"])
         turns.keep("window", Mux(complete, added[:R] << DIGIT, added))
         # Behind the bit that ends the code the last digit is padded with zeros.
         padding = Const((1 << DIGIT - 1) - 1, DIGIT) >> turns["position"]
         turns.put("digit", added[R:-1] & ~(padding & finish.replicate(DIGIT)))
         turns.put("carry", added[-1])
         turns.put("bytes", Mux(finish & (turns["position"] < 8), 1, 2))
-        turns.put("arrives", complete & turns["step"] | finish, reset=True)
+        turns.put("arrives", complete | finish, init=0)
+        turns.put("present", turns["step"] | finish)
 
     def _resolve(self, m: Module, turns: Turns):
         """Hold back what a carry may still change, see :class:`.code.CarryResolver`, and let a digit go."""
@@ -197,7 +266,7 @@ class EncoderRing(wiring.Component):
         longest = (self.config.block * self.config.prob_bits) // DIGIT + 1
         held = turns.recall("held", data.StructLayout({"data": DIGIT, "bytes": 2, "last": 1, "error": 1}))
         run, run_carry = turns.recall("run", range(longest + 1)), turns.recall("run_carry", 1)
-        holding = turns.recall("holding", 1, reset=True)
+        holding = turns.recall("holding", 1, init=0)
 
         value = {"data": digit, "bytes": turns["bytes"], "last": last, "error": turns["error"]}
         new = Cat(value[field] for field in held.shape().members)
@@ -231,24 +300,28 @@ class EncoderRing(wiring.Component):
             words.i.p.error.eq(held.error),
         ]
 
+    def _measure_offset(self, m: Module, turns: Turns):
+        turns.put("bits", offset_bits(m, turns["below"]))
+
     def _shift_offset(self, m: Module, turns: Turns):
         """Bring an offset to its place behind the ones before it."""
-        step, first, width = turns["step"], turns["first"], self.config.width
+        step, first = turns["step"], turns["first"]
         position = turns.put("offset_position", turns.recall("offset_position", 5) & ~first.replicate(5))
         moved = Signal(range(2 * DIGIT + 1), name="offset_moved")
-        bits = offset_bits(m, turns["below"])
         overflows = moved > DIGIT  # a full digit stays, so that a stream's last one is not empty
-        m.d.comb += moved.eq(position + (bits & step.replicate(len(bits))))
-        turns.keep("offset_position", Mux(overflows, moved - DIGIT, moved)[:5])
-        turns.put("offset_complete", overflows & step)
-        offset = turns["offset"] & step.replicate(width)
-        turns.put("offset_placed", (offset << (2 * DIGIT - moved)[:6])[: 2 * DIGIT])
+        m.d.comb += moved.eq(position + turns["bits"])
+        # Whether the value is admitted is known late; what is made of one that is not goes no further.
+        turns.keep("offset_position", Mux(step, Mux(overflows, moved - DIGIT, moved)[:5], position))
+        turns.put("offset_complete", overflows & step, init=0)
+        turns.put("offset_placed", (turns["offset"] << (2 * DIGIT - moved)[:6])[: 2 * DIGIT])
 
     def _pack_offset(self, m: Module, turns: Turns):
         """Join the offset to what is there, and let a digit go."""
         complete, finish = turns["offset_complete"], turns["finish"]
         window, joined = turns.recall("offset_window", DIGIT), Signal(2 * DIGIT, name="joined")
-        m.d.comb += joined.eq(Cat(Const(0, DIGIT), window & ~turns["first"].replicate(DIGIT)) | turns["offset_placed"])
+        before = window & ~turns["first"].replicate(DIGIT)
+        placed = turns["offset_placed"] & turns["step"].replicate(2 * DIGIT)
+        m.d.comb += joined.eq(Cat(Const(0, DIGIT), before) | placed)
         turns.keep("offset_window", Mux(complete, joined[:DIGIT], joined[DIGIT:]))
         words = self._offset_words
         m.d.comb += [
