@@ -291,10 +291,13 @@ class EncoderRing(wiring.Component):
         turns.keep("tail", holding_next & held_next.last & ~flushing_next)
 
         words = self._symbol_words
+        # The carry comes late: what it turns over is known before.
+        carried = (carry & arrives).replicate(DIGIT)
+        turned = held.data ^ (held.data + 1)[:DIGIT]
         m.d.comb += [
             words.turn.eq(Cat(turns.here(s) for s in range(self.streams))),
             words.i.valid.eq(passes | send),
-            words.i.p.data.eq(Mux(flushing, ~run_carry.replicate(DIGIT), held.data + (carry & arrives))),
+            words.i.p.data.eq(Mux(flushing, ~run_carry.replicate(DIGIT), held.data ^ (turned & carried))),
             words.i.p.bytes.eq(Mux(flushing, 2, held.bytes)),
             words.i.p.last.eq(held.last & ~flushing),
             words.i.p.error.eq(held.error),
