@@ -4,6 +4,7 @@ import io
 import json
 import pickle
 import re
+import shutil
 import struct
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from apack_hdl.cli import demo, inputs, simulate, support
 from apack_hdl.presets import PRESETS
 from apack_hdl.simulation import EngineResult, SimulationResult, StreamResult
 from apack_hdl.simulation.bench import StreamError
+from golden.config import PRESETS as CODECS
 from golden.config import CodecConfig
 from golden.container import Reader
 from golden.table import SymbolTable
@@ -349,6 +351,20 @@ def test_bad_options(refused, options, words):
     ("verilog -o w.npy", ["w.npy", "must be a folder"]),
     ("synth --library tsmc5", ["--library", "nangate45", "tsmc5"]),
     ("synth --target ice40", ["--target", "ecp5", "ice40"]),
+    ("synth --target ecp5 --measured", ["--measured", "only with standard cells"]),
+    ("synth --tensor w.npy", ["--tensor", "--measured"]),
+    ("synth --measured --bits 4", ["--measured: ", "4"]),
+    ("synth --measured --tensor none.npy", ["none.npy", "at least one value"]),
+    ("verilog --streams 9", ["--streams", "1..8", "not 9", "encoder"]),
+    ("verilog --streams 2,x", ["--streams", "one for the encoder and one for the decoder", "'2,x'"]),
+    ("verilog encoder --streams 2,3", ["--streams: must be a number, not '2,3'"]),
+    ("verilog encoder --search flash", ["--search", "only the decoder"]),
+    ("verilog --search guess", ["--search", "flash", "'guess'", "decoder"]),
+    ("verilog --banks 3", ["--banks", "1..2", "not 3"]),
+    ("simulate w.npy --lengths 0,0", ["--lengths", "not all 0", "'0,0'"]),
+    ("simulate w.npy --lengths 1,-2", ["--lengths", "from 0 on", "'1,-2'"]),
+    ("simulate w.npy u.npy --table t.json", ["--table", "one tensor"]),
+    ("simulate w.npy wide.npy", ["--bits", "w.npy int8", "wide.npy int16"]),
     ("synth --period 0", ["--period", "0.0"]),
     ("synth --activity 2", ["--activity", "0<=x<=1", "2.0"]),
     ("bench --seed -1", ["--seed", "-1"]),
@@ -439,6 +455,45 @@ def test_verilog(apack):
     assert len(apack("verilog", "encoder", *SMALL, "-o", "one").splitlines()) == 4
 
 
+@pytest.mark.parametrize("preset", PRESETS)
+def test_presets(apack, preset):
+    """One set of names, the same codec for all commands, every engine there is."""
+    apack("verilog", "--preset", preset, "-o", "rtl")
+    engines, wanted = PRESETS[preset], CODECS[preset]
+    for name in ("encoder", "decoder"):
+        sidecar = json.loads(Path(f"rtl/apack_{name}.json").read_text())
+        assert sidecar["config"] == wanted.to_dict() == engines.codec.to_dict()
+        assert sidecar["options"].items() >= engines.options(name).items() >= {"word": engines.word}.items()
+        assert all(preset in apack(command, "--help") for command in ("verilog", "simulate", "synth", "compress"))
+    table = json.loads(apack("table", "w.npy", "--preset", preset, "--json", "-"))["table"]
+    assert table["config"] == wanted.to_dict()
+
+
+def test_options_of_engines(apack):
+    apack("verilog", *SMALL, "--preset", "fast", "--streams", "3,5", "--search", "bisection", "--banks", "2",
+          "--word", "64", "-o", "rtl")
+    options = [json.loads(Path(f"rtl/apack_{name}.json").read_text())["options"] for name in ("encoder", "decoder")]
+    assert options == [{"word": 64, "streams": 3, "banks": 2},
+                       {"word": 64, "streams": 5, "search": "bisection", "banks": 2}]
+    apack("verilog", "encoder", *SMALL, "--streams", "2", "-o", "one")
+    assert json.loads(Path("one/apack_encoder.json").read_text())["options"]["streams"] == 2
+
+
+def test_simulate_tensors_one_after_the_other(apack, no_tools):
+    """Two tables, streams of given lengths: every one in the table and in the JSON."""
+    np.savez("n.npz", a=RNG.integers(-8, 8, 60).astype(np.int8), b=RNG.integers(-8, 2, 50).astype(np.int8))
+    how = ("simulate", "n.npz:a", "n.npz:b", *SMALL, "--simulator", "pysim", "--streams", "2,3", "--banks", "2")
+    text = apack(*how, "--lengths", "0,1,20", "--json", "s.json", "--stall", "0.2")
+    data = json.loads(Path("s.json").read_text())
+    assert data["identical"] and data["tables"] == 2 and data["values"] == 42 and data["blocks"] == 4
+    assert [stream["values"] for stream in data["decoder"]["streams"]] == [0, 2, 40]
+    assert [stream["values"] for stream in data["encoder"]["streams"]] == [40, 2], "the third and the first share one"
+    assert data["encoder"]["options"]["banks"] == 2 and data["decoder"]["busy_values_per_cycle"] is None
+    assert len(re.findall(r"^│ (?:encoder|decoder) │ +\d ", text, re.MULTILINE)) == 2 + 5
+    data = json.loads(apack(*how, "--json", "-"))
+    assert [stream["values"] for stream in data["decoder"]["streams"]] == [37, 37, 36]
+
+
 def test_simulate(apack, no_tools):
     np.save("n.npy", RNG.integers(-8, 8, (10, 30)).astype(np.int8))
     how = ("simulate", "n.npy", "--simulator", "pysim", "--block", "90")
@@ -488,8 +543,15 @@ def test_synth(apack):
         locate("nangate45")
     except SynthError as error:
         pytest.skip(str(error))
-    report = json.loads(apack("synth", "encoder", *SMALL, "--word", "16", "--json", "-"))["encoder"]
-    assert report["cells"]["kge"] > 1 and report["target"] == "nangate45"
+    np.save("n.npy", RNG.integers(-8, 8, 200).astype(np.int8))
+    line = ("synth", "encoder", *SMALL, "--word", "16", "--json", "-")
+    measured = ("--measured", "--tensor", "n.npy") if shutil.which("sta") else ()
+    report = json.loads(apack(*line, *measured))["encoder"]
+    assert report["cells"]["kge"] > 1 and report["target"] == "nangate45" and report["cells"]["clock_gates"] > 0
+    if measured:
+        power = report["cells"]["power_measured"]
+        assert power["stimulus"] == "n.npy" and power["cycles"] == 4000 and 3800 <= power["values"] <= 4000
+        assert power["total_mw"] > 0 and 0 < power["activity"] < 1 and 0 < power["clocked"] < 1
     assert json.loads(Path("build/synth/encoder_nangate45.json").read_text()) == report
     assert f"{report['cells']['kge']:.2f} kGE" in Path("build/synth/encoder_nangate45.md").read_text()
 

@@ -16,6 +16,7 @@ from synth.timing import MISSING as NO_OPENSTA
 from ..emit import TOPS
 from ..presets import PRESETS
 from ..simulation import simulate
+from .activity import biggest_of_kind
 from .footprint_tables import COLUMNS, LEGEND, footprint_rows
 from .hardware import emit_all, synthesize
 from .support import (
@@ -90,13 +91,9 @@ def compress_sample(folder: Path, config) -> dict[str, dict]:
 
 def simulate_biggest(folder: Path, engines) -> list[dict]:
     """The biggest tensor of each kind through the Verilog, without and with stalls."""
-    biggest, config = {}, engines.codec
-    with Pack(SAMPLE) as pack:
-        for record, array in pack:
-            if record.kind not in biggest or array.size > biggest[record.kind][1].size:
-                biggest[record.kind] = record, array
-    runs = []
-    for kind, (record, array) in biggest.items():
+    config, runs = engines.codec, []
+    for kind in ("weight", "activation"):
+        tensor, array = biggest_of_kind(kind, SAMPLE)
         codes, _ = codec.to_codes(array, config.width)
         table = search.search_table(config, search.histogram(codes, config.width)).table
         for stall in (0.0, STALL):
@@ -106,7 +103,7 @@ def simulate_biggest(folder: Path, engines) -> list[dict]:
             # While all streams have work: a tensor alone seldom gives them the same.
             rates = {name: engine.busy_values_per_cycle or engine.values_per_cycle
                      for name, engine in result.engines.items()}
-            runs.append({"tensor": record.name, "kind": kind, **result.to_dict(), "values_per_cycle": rates})
+            runs.append({"tensor": tensor, "kind": kind, **result.to_dict(), "values_per_cycle": rates})
     return runs
 
 

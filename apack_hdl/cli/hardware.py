@@ -9,8 +9,9 @@ import synth
 
 from ..emit import TOPS, emit
 from ..presets import EnginePreset
+from .activity import Stimulus
 from .engines import PRESET_LIST, direction_argument, directions, engine_options, make_engines
-from .inputs import make_config
+from .inputs import TENSOR, make_config
 from .support import blame, build_option, check_json, json_option, make_folder, say, show, steps
 
 
@@ -52,9 +53,16 @@ def verilog_command(direction, output, **options):
               help="Clock period to aim for.  [default: the library's]")
 @click.option("--activity", type=click.FloatRange(0, 1), default=0.1, show_default=True,
               help="Toggles per net and cycle that power is stated for.")
+@click.option("--measured", is_flag=True, help="State power with the activity of a tensor as well: the netlist is run "
+              "on it, and its outputs compared with the golden model.")
+@click.option("--tensor", metavar=TENSOR, help="The tensor for --measured.  [default: the sample's biggest weights]")
+@click.option("--no-clock-gating", "clock_gating", is_flag=True, flag_value=False, default=True,
+              help="Do without clock gating cells.")
 @build_option
 @json_option
-def synth_command(direction, library, target, period, activity, build, json_out, **options):
+def synth_command(
+    direction, library, target, period, activity, measured, tensor, clock_gating, build, json_out, **options
+):
     """Map the emitted Verilog on standard cells (or an FPGA): area, clock, power, critical path.
 
     Reports are written to DIR/synth as JSON and Markdown. Figures are before layout; values/s holds for whole blocks.
@@ -64,14 +72,22 @@ def synth_command(direction, library, target, period, activity, build, json_out,
       apack synth
       apack synth decoder --library sky130hd --period 4
       apack synth encoder --target ecp5
+      apack synth encoder --tensor weights.npy --measured
     """
+    if measured and target:
+        raise click.ClickException("--measured: only with standard cells, not with --target")
+    if tensor and not measured:
+        raise click.ClickException("--tensor: only with --measured")
     names = directions(direction)
-    engines, build = make_engines(options, make_config(options), names), make_folder(build)
+    engines = make_engines(options, make_config(options), names)
+    measure = Stimulus(tensor, engines).measure if measured else None
+    build = make_folder(build)
     check_json(json_out)
     verilog = emit_all(engines, names, build / "rtl")
     block = engines.codec.block
     rates = {name: block / (block + TOPS[name].BLOCK_CYCLES) for name in names}
-    reports = synthesize(verilog, build, rates, library=library, target=target, period_ns=period, activity=activity)
+    how = {"library": library, "target": target, "period_ns": period, "activity": activity}
+    reports = synthesize(verilog, build, rates, measure=measure, clock_gating=clock_gating, **how)
 
     def render():
         for report in reports.values():
@@ -81,16 +97,19 @@ def synth_command(direction, library, target, period, activity, build, json_out,
     show(json_out, {name: report.to_json() for name, report in reports.items()}, render)
 
 
-def synthesize(verilog: dict[str, list[Path]], build: Path, values_per_cycle=None, **how) -> dict:
+def synthesize(verilog: dict[str, list[Path]], build: Path, values_per_cycle=None, measure=None, **how) -> dict:
     """Synthesize each engine; writes JSON and Markdown reports below ``build`` and returns the reports.
 
-    ``values_per_cycle`` by engine name, if known. ``how``: further arguments of :func:`synth.synthesize`.
+    ``values_per_cycle`` by engine name, if known. ``measure``: :meth:`Stimulus.measure` if power is to
+    be measured. ``how``: further arguments of :func:`synth.synthesize`.
     """
     reports, folder = {}, make_folder(build / "synth")
     for name, paths in verilog.items():
         with steps(f"synthesizing {name}") as step, blame(folder):
             report = synth.synthesize(paths[0], f"apack_{name}", build_dir=folder / name, progress=step,
                                       values_per_cycle=(values_per_cycle or {}).get(name), **how)
+            if measure:
+                report = measure(report, name, folder / name, step)
             where = folder / f"{name}_{report.target}"
             report.write(where.with_suffix(".json"), where.with_suffix(".md"))
         reports[name] = report

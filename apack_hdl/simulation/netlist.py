@@ -7,13 +7,14 @@ import numpy as np
 from golden.table import SymbolTable
 
 from ..emit import engine_options
-from .against_golden import deal, run_engine
+from .against_golden import deal
+from .bench import Episode
 from .building import build
-from .result import EngineResult
-from .work import Work
+from .result import EngineResult, engine_result
+from .work import Plan, Work
 
-CYCLES = 4000  # of a run in which transitions are counted
-FILLING = 300  # cycles before: a table is loaded, the pipeline fills
+CYCLES = 4000  # in which transitions are counted
+FILLING = 300  # cycles before: tables of up to 64 rows are loaded, the pipeline fills
 
 
 def run_netlist(
@@ -22,11 +23,9 @@ def run_netlist(
     direction: str,
     netlist: Path,
     *,
-    word: int = 32,
-    options: dict | None = None,
+    options: dict,
     stall: float = 0.0,
     seed: int = 1,
-    counts: Path | None = None,
     progress=None,
     build_dir: Path,
 ) -> EngineResult:
@@ -34,25 +33,54 @@ def run_netlist(
 
     Parameters
     ----------
-    codes, word, stall, seed, progress, build_dir : see :func:`simulate`.
+    codes, stall, seed, progress, build_dir : see :func:`simulate`.
     direction, options : which engine the netlist is of, and how it was built.
-    netlist : Verilog with the engine's top module and its cells.
-    counts : file for the transitions of every net, if the netlist counts them; it is given the plus-arguments
-        ``+activity=FILE``, ``+activity_skip`` and ``+activity_cycles``. Then only the first values of the tensor are
-        taken, again from its start if it is short: as many as keep all streams busy for ``CYCLES`` cycles.
+    netlist : Verilog file with the engine's top module and its cells.
 
     Raises as :func:`simulate_queues` does.
     """
+    plan, options, bench = _prepare(table, codes, direction, netlist, options, progress, build_dir)
+    (episode,) = bench.run(plan.inputs(), waits=[plan.waits()], stall=stall, seed=seed)
+    return engine_result(plan, options, episode)
+
+
+def count_activity(
+    table: SymbolTable,
+    codes: np.ndarray,
+    direction: str,
+    netlist: Path,
+    counts: Path,
+    *,
+    options: dict,
+    seed: int = 1,
+    progress=None,
+    build_dir: Path,
+) -> tuple[EngineResult, int]:
+    """Have a netlist that counts its transitions write them to the file ``counts``; gives the values handled meanwhile.
+
+    It is given the plus-arguments ``+activity=FILE``, ``+activity_skip=N`` and ``+activity_cycles=N``. The first values
+    of the tensor are taken, again from its start if it is short: as many as keep all streams busy for ``CYCLES``
+    cycles. Nothing stalls. Parameters and errors otherwise as for :func:`run_netlist`.
+    """
+    codes = np.resize(codes, CYCLES + FILLING)
+    plan, options, bench = _prepare(table, codes, direction, netlist, options, progress, build_dir, optimize=False)
+    plusargs = f"+activity={counts.absolute()}", f"+activity_skip={FILLING}", f"+activity_cycles={CYCLES}"
+    (episode,) = bench.run(plan.inputs(), waits=[plan.waits()], seed=seed, plusargs=plusargs)
+    return engine_result(plan, options, episode), _counted(plan, episode)
+
+
+def _counted(plan: Plan, episode: Episode) -> int:
+    """Values in the cycles in which transitions were counted."""
+    times = np.concatenate([episode.times[name] for name in plan.names("values")])
+    return int(((times > FILLING) & (times <= FILLING + CYCLES)).sum())
+
+
+def _prepare(table, codes, direction, netlist, options, progress, build_dir, optimize=True):
     tell = progress or (lambda text: None)
-    options = engine_options(direction, {"word": word} | (options or {}))
-    plusargs = ()
-    if counts is not None:
-        codes = np.resize(codes, CYCLES + FILLING)
-        # The first table's rows are loaded before any value moves.
-        plusargs = (f"+activity={Path(counts).absolute()}", f"+activity_skip={FILLING}", f"+activity_cycles={CYCLES}")
-    work = Work([table], deal(table, codes, streams=options.get("streams", 1)))
-    tell("building the simulator of the netlist")
-    how = {"folder": build_dir, "netlists": {direction: [netlist]}, "optimize": counts is None}
+    options = engine_options(direction, options)
+    tell(f"building a simulator of the {direction}'s netlist")
+    how = {"folder": build_dir, "netlists": {direction: [netlist]}, "optimize": optimize}
     bench = build(table.config, {direction: options}, **how)[direction]
-    tell("simulating the netlist")
-    return run_engine(work, direction, options, bench, stall=stall, seed=seed, plusargs=plusargs)
+    tell(f"simulating the {direction}'s netlist")
+    work = Work([table], deal(table, codes, streams=options["streams"]))
+    return Plan(work, direction, options), options, bench
