@@ -51,13 +51,15 @@ def test_document_report_and_pictures(capsys, footprint, tmp_path):
     assert (code, err) == (0, "")
     document = json.loads(out.read_text())
     (model,) = document["models"]
-    assert set(model["schemes"]) == {"raw", "apack", "apack, ideal engines", "floor", "zvc"}
+    assert set(model["schemes"]) == {"raw", "apack", "apack, chosen", "apack, ideal engines", "floor", "zvc"}
     assert model["macs"] == pytest.approx(69.2e6, rel=0.01)
     for name, scheme in model["schemes"].items():
         assert scheme["speedup"] == pytest.approx(model["schemes"]["raw"]["time"] / scheme["time"]), name
         assert f"{scheme['speedup']:.3f}" in text
     for name in ("raw", "apack"):
         assert model["schemes"][name]["time"] == pytest.approx(sum(layer[name]["time"] for layer in model["layers"]))
+    chosen = model["schemes"]["apack, chosen"]
+    assert chosen["speedup"] * chosen["efficiency"] >= 1
     ideal, real = (model["schemes"][name] for name in ("apack, ideal engines", "apack"))
     assert ideal["speedup"] > 1 and ideal["time"] < real["time"] and ideal["traffic"] == real["traffic"]
     assert {t["name"] for t in model["answers"]["technologies"]} == set(MEMORIES)
@@ -74,7 +76,7 @@ def test_factors_of_one_are_the_case_itself(figures):
         here = load_machine("tensorcore").codec.decoders.streams if name == "decoder streams" else 1.0
         assert all(row["speedup"] == speedup for row in rows if row["factor"] == here), name
     (chosen,) = (t for t in model["answers"]["technologies"] if t["name"] == "ddr4-3200")
-    assert chosen["speedup"] == speedup and chosen["raw_keeps"]
+    assert chosen["speedup"] == model["schemes"]["apack, chosen"]["speedup"] and chosen["raw_keeps"]
     assert sum(block["best"] for block in model["answers"]["blocks"]) == 1
 
 

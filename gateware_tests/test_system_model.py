@@ -8,6 +8,7 @@ import pytest
 
 from golden.sample import PATH as SAMPLE
 from golden.system import load_machine, load_memory
+from golden.system.choice import choose
 from golden.system.cycles import ceil_div, compute_cycles
 from golden.system.decoding import token_layers
 from golden.system.derive import derive
@@ -417,6 +418,19 @@ def test_smallest_bandwidth_is_as_fast_as_raw(sample_layers):
     assert case.run(memory=MEMORY.scaled(share)).time == pytest.approx(case.run(RAW).time, rel=1e-4)
     never = Case(layers, MACHINE, MEMORY, uniform(1.0, CODEC))
     assert smallest_bandwidth(never) is None
+
+
+def test_what_is_chosen_is_better_than_all_raw_and_all_coded(sample_layers):
+    layers, _ = sample_layers
+    names = {o.tensor for layer in layers for o in layer.operands if o.tensor}
+    scheme = Scheme("s", CODEC, dict.fromkeys(names, 0.7))
+    chosen = choose(layers, MACHINE, MEMORY, scheme)
+    assert chosen.raw - {None} < names and chosen.raw & names  # some of each
+    raw, all_coded, some = (total(run_all(layers, MACHINE, MEMORY, s)) for s in (RAW, scheme, chosen))
+    assert some.time * some.energy < min(r.time * r.energy for r in (raw, all_coded))
+    assert 0 < some.decoded < all_coded.decoded
+    free = choose(layers, MACHINE, MEMORY, replace(scheme, codec=ideal()))
+    assert len(free.raw & names) < len(chosen.raw & names)
 
 
 def test_largest():

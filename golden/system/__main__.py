@@ -1,7 +1,8 @@
 """``python -m golden.system``: the tables of README.md that are not `apack system`'s own.
 
 ``scalesim PACK...``: compute cycles against SCALE-Sim. ``dram``: energies against energydram. ``macs PACK...``: MACs
-of models. ``table PACK...``: gains of every model, on each machine.
+of models. ``table PACK...``: gains of every model, on each machine. ``blocks PACK...``: what latency takes, by block
+length. ``tokens PACK...``: one token of a transformer after another.
 """
 
 import sys
@@ -14,11 +15,12 @@ from .derive import derive
 from .document import Options, model_system, summary
 from .machine import KIB, MACHINES, load_machine
 from .memory import load_memory
+from .study import BLOCKS
 from .tensors import tensors_of
 
 CASES = (("tensorcore", "ddr4-3200", 1), ("tensorcore", "ddr4-3200", 16), ("tensorcore", "ddr4-2400", 1),
          ("tensorcore", "hbm2", 1), ("tpu", "ddr4-3200", 1), ("npu", "lpddr4", 1))
-SCHEMES = ("apack", "apack, ideal engines", "floor")
+SCHEMES = ("apack", "apack, chosen", "apack, ideal engines", "floor")
 
 
 def layers_of(path: str) -> tuple[list, dict]:
@@ -69,8 +71,34 @@ def table(paths: list[str]) -> None:
         print(f"| geometric mean | {' | '.join(found)} |", flush=True)
 
 
+def blocks(paths: list[str]) -> None:
+    """A line for each model and batch: the speedup by block length, and without latency at the best."""
+    machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
+    print(f"| model | batch | {' | '.join(map(str, BLOCKS))} | without latency | gain lost |")
+    for path in paths:
+        figures = model_footprint(path, Settings()) | {"block": Settings().config.block}
+        for batch in (1, 16):
+            found = model_system(figures, machine, memory, Options(batch=batch))["answers"]["blocks"]
+            best = next(row for row in found if row["best"])
+            cells = [f"{'**' * row['best']}{row['speedup']:.2f}{'**' * row['best']}" for row in found]
+            print(f"| {Path(path).stem} | {batch} | {' | '.join(cells)} | {best['ideal_speedup']:.2f} | "
+                  f"{best['lost']:.0%} |", flush=True)
+
+
+def tokens(paths: list[str]) -> None:
+    """A line for each transformer, context and number of texts."""
+    machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
+    for path in paths:
+        figures = model_footprint(path, Settings()) | {"block": Settings().config.block}
+        for context, batch in ((128, 1), (2048, 1), (2048, 16)):
+            model = model_system(figures, machine, memory, Options(batch, context, study=False))
+            found = [f"{model['schemes'][name][key]:.2f}" for name in SCHEMES for key in ("speedup", "efficiency")]
+            microseconds = model["schemes"]["raw"]["time"] / 1e3
+            print(f"| {Path(path).stem} | {context} | {batch} | {microseconds:.0f} | {' | '.join(found)} |", flush=True)
+
+
 if __name__ == "__main__":
-    commands = {"scalesim": scalesim, "dram": dram, "macs": macs, "table": table}
+    commands = {"scalesim": scalesim, "dram": dram, "macs": macs, "table": table, "blocks": blocks, "tokens": tokens}
     if len(sys.argv) < 2 or sys.argv[1] not in commands:
         sys.exit(__doc__)
     commands[sys.argv[1]](sys.argv[2:])

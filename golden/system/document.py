@@ -5,6 +5,7 @@ from statistics import fmean, geometric_mean
 
 from ..config import check_int
 from ..tensors import open_model
+from .choice import choose
 from .cycles import compute_cycles
 from .decoding import token_layers
 from .derive import derive
@@ -18,7 +19,7 @@ from .tensors import tensors_of
 from .tiling import search
 
 FORMAT, VERSION = "apack-system", 1
-PER_LAYER = ("raw", "apack")  # schemes whose layers are listed
+PER_LAYER = ("raw", "apack", "apack, chosen")  # schemes whose layers are listed
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ def model_system(figures: dict, machine: Machine, memory: Memory, options: Optio
 
 def _measured(layers: list[Layer], notes: dict, figures: dict, machine: Machine, memory: Memory, options) -> dict:
     found = schemes(figures["tensors"], figures["block"], machine)
+    found["apack, chosen"] = choose(layers, machine, memory, found["apack"])
     runs = {name: run_all(layers, machine, memory, scheme) for name, scheme in found.items()}
     sums = {name: total(some) for name, some in runs.items()}
     operands = [o for layer in layers for o in layer.operands]
@@ -80,7 +82,7 @@ def _measured(layers: list[Layer], notes: dict, figures: dict, machine: Machine,
     }
     if options.study:
         case = Case(layers, machine, memory, found["apack"])
-        share = smallest_bandwidth(case)
+        share = smallest_bandwidth(Case(layers, machine, memory, found["apack, chosen"]))
         result["answers"] = {
             "break_even": break_even(case), "bandwidth_share": share,
             "bandwidth_gbs": None if share is None else share * memory.read_gbs,

@@ -1,11 +1,12 @@
 """Time, traffic and energy of layers on a machine with a memory (README.md, "Time" and "Energy")."""
 
 from dataclasses import dataclass, fields
+from functools import lru_cache
 from math import ceil
 
 from .cycles import compute_cycles, operand_bytes
 from .layers import Layer, Operand
-from .machine import KIB, Codec, Engines, Machine
+from .machine import KIB, Array, Buffers, Codec, Engines, Machine
 from .memory import Memory
 from .scheme import Scheme
 from .tiling import search
@@ -79,12 +80,14 @@ def total(runs) -> Run:
 
 def run_all(layers: list[Layer], machine: Machine, memory: Memory, scheme: Scheme) -> list[Run]:
     """Each layer in turn."""
+    return [run(layer, machine, memory, scheme, **kept)
+            for layer, kept in zip(layers, kept_on_chip(layers, machine), strict=True)]
+
+
+def kept_on_chip(layers: list[Layer], machine: Machine) -> list[dict[str, bool]]:
+    """For each layer what of it stays on chip, as :func:`run` wants to know it."""
     kept = kept_outputs(layers, machine.buffers.keep_kib * KIB)
-    runs = []
-    for index, layer in enumerate(layers):
-        near = index > 0 and index - 1 in kept
-        runs.append(run(layer, machine, memory, scheme, input_kept=near, output_kept=index in kept))
-    return runs
+    return [{"input_kept": index - 1 in kept, "output_kept": index in kept} for index in range(len(layers))]
 
 
 def kept_outputs(layers: list[Layer], room: float) -> set[int]:
@@ -109,7 +112,7 @@ def run(
     output_kept: bool = False,
 ) -> Run:
     """One layer; ``input_kept`` and ``output_kept`` tell what stays on chip."""
-    reads, writes, sums = transfers(layer, machine)
+    reads, writes, sums = transfers(layer, machine.buffers)
     if input_kept:
         reads = [r for r in reads if r.operand is not layer.input]
     if output_kept:
@@ -127,19 +130,19 @@ def run(
     coders = scheme.codec
     decode = first_decode = encode = last_encode = latency_in = latency_out = 0.0
     if coders:
-        ahead = [t for t in reads if all(t is not other for other in first)]  # decoded while others wait: no latency
-        decode = engine_time(coders.decoders, first, coders, machine) + busy_time(coders.decoders, ahead, coders)
-        encode = engine_time(coders.encoders, writes, coders, machine)
+        coded, waited, written = ([t for t in ts if scheme.codes(t.operand)] for ts in (reads, first, writes))
+        ahead = [t for t in coded if t not in waited]  # decoded while others wait: no latency
+        decode = engine_time(coders.decoders, waited, coders, machine) + busy_time(coders.decoders, ahead, coders)
+        encode = engine_time(coders.encoders, written, coders, machine)
         first_decode, last_encode = (round_time(side, [(t.values, 1 / parts) for t in ts], coders)
-                                     for side, ts in ((coders.decoders, first), (coders.encoders, writes)))
-        latency_in = coders.decoders.latency_cycles / coders.decoders.clock_ghz if first else 0.0
-        latency_out = coders.encoders.latency_cycles / coders.encoders.clock_ghz if writes else 0.0
+                                     for side, ts in ((coders.decoders, waited), (coders.encoders, written)))
+        latency_in = coders.decoders.latency_cycles / coders.decoders.clock_ghz if waited else 0.0
+        latency_out = coders.encoders.latency_cycles / coders.encoders.clock_ghz if written else 0.0
     fill = max(load, first_decode) + latency_in + (memory.latency_ns if first else 0.0)
     drain = max(store, last_encode) + latency_out
     steady = max(compute, moving - load - store, decode - first_decode, encode - last_encode)
     time = fill + steady + drain
-    decoded = sum(t.total for t in reads) if coders else 0.0
-    encoded = sum(t.total for t in writes) if coders else 0.0
+    decoded, encoded = (sum(t.total for t in ts if scheme.codes(t.operand)) for ts in (reads, writes))
     by_kind = {kind: sum(volumes[id(t)] for t in reads + writes if t.operand.kind == kind)
                for kind in ("weights", "activations")}
     return Run(
@@ -149,9 +152,10 @@ def run(
     )
 
 
-def transfers(layer: Layer, machine: Machine) -> tuple[list[Transfer], list[Transfer], float]:
+@lru_cache(8192)
+def transfers(layer: Layer, buffers: Buffers) -> tuple[list[Transfer], list[Transfer], float]:
     """What is read, what is written, and bytes of incomplete sums out and in again."""
-    half = machine.buffers.inputs_kib * KIB / 2
+    half = buffers.inputs_kib * KIB / 2
 
     def plain(operand: Operand) -> Transfer:
         tiles = max(1, ceil(operand.values * operand.width / 8 / half))
@@ -163,7 +167,7 @@ def transfers(layer: Layer, machine: Machine) -> tuple[list[Transfer], list[Tran
     elif not layer.macs:
         reads = [plain(o) for o in (layer.input, layer.weights, layer.extra) if o and o.values]
     else:
-        t = search(layer, machine.buffers)
+        t = search(layer, buffers)
         again = 1 if layer.resident else layer.steps
         reads = [
             Transfer(layer.input, t.input_tiles * layer.steps, t.input / t.input_tiles),
@@ -215,13 +219,14 @@ def energies(layer: Layer, machine: Machine, memory: Memory, read: float, write:
     mac = 0.0
     if layer.macs:
         mac = layer.macs * (e.multiply_pj * layer.input.width * layer.weights.width / 64 + e.add_pj)
-    sram = e.sram_pj_per_byte * (operand_bytes(layer, machine.array) + raw_bytes(layer, machine))
+    sram = e.sram_pj_per_byte * buffer_bytes(layer, machine.array, machine.buffers)
     moved = 8 * (read * memory.read_pj + write * memory.write_pj)
     background = memory.background_mw * time  # mW times ns is pJ
     return {"mac_pj": mac, "sram_pj": sram, "memory_pj": moved + background, "static_pj": e.static_mw * time}
 
 
-def raw_bytes(layer: Layer, machine: Machine) -> float:
-    """Bytes between the codec and the buffers, where values are raw whatever the memory holds."""
-    reads, writes, sums = transfers(layer, machine)
-    return sum(t.total * t.operand.width / 8 for t in reads + writes) + sums
+@lru_cache(8192)
+def buffer_bytes(layer: Layer, array: Array, buffers: Buffers) -> float:
+    """Bytes in and out of the buffers: the array's, and the codec's, where values are raw whatever the memory holds."""
+    reads, writes, sums = transfers(layer, buffers)
+    return operand_bytes(layer, array) + sum(t.total * t.operand.width / 8 for t in reads + writes) + sums

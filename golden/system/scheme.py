@@ -19,16 +19,22 @@ class Scheme:
     codec : its engines and blocks; None for raw, which has none.
     ratios : stored to raw bits, by tensor, without what each further block adds.
     means : the same by kind ("weights", "activations"), for tensors that nothing is known about.
+    raw : tensors that are stored as they are, past the engines.
     """
 
     name: str
     codec: Codec | None = None
     ratios: dict[str, float] = field(default_factory=dict)
     means: dict[str, float] = field(default_factory=dict)
+    raw: frozenset = frozenset()
+
+    def codes(self, operand: Operand) -> bool:
+        """Whether this operand goes through the engines."""
+        return self.codec is not None and operand.tensor not in self.raw
 
     def ratio(self, operand: Operand) -> float:
         """Of this operand."""
-        if self.codec is None:
+        if not self.codes(operand):
             return 1.0
         found = self.ratios.get(operand.tensor)
         return self.means.get(operand.kind, 1.0) if found is None else found
@@ -39,7 +45,7 @@ class Scheme:
         Tensors are laid out tile by tile, so a tile begins with a block. It never takes more than it would raw.
         """
         raw = whole_bursts(values * operand.width / 8, burst)
-        if self.codec is None:
+        if not self.codes(operand):
             return raw
         bits, block = operand.width * self.ratio(operand), self.codec.block_for(values)
         full, rest = divmod(values, block)

@@ -22,6 +22,7 @@ def schemes(tensors: list[dict], block: int, machine: Machine) -> dict[str, Sche
         "raw": RAW,
         "apack": Scheme("apack", codec, *own),
         "apack, ideal engines": Scheme("apack, ideal engines", codec.without_cost(), *own),
+        "apack, chosen": RAW,  # its place; what is stored raw depends on the layers
         "floor": Scheme("floor", IDEAL_CODEC, *_ratios(tensors, lambda t: t["floor_bits"])),
     }
     for name in tensors[0]["rivals"] if tensors else ():

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from .choice import choose
 from .layers import Layer
 from .machine import Engines, Machine
 from .memory import MEMORIES, Memory, load_memory
@@ -79,13 +80,14 @@ def smallest_bandwidth(case: Case) -> float | None:
 def technologies(case: Case, names=MEMORIES) -> list[dict]:
     """Each memory: raw and coded time and energy, and whether the scheme on it keeps up with raw storage on the case's.
 
-    The slowest one that keeps up is marked ``smallest``.
+    What is stored raw is chosen anew for each. The slowest one that keeps up is marked ``smallest``.
     """
     raw = case.run(RAW)
     rows = []
     for name in names:
         memory = load_memory(name)
-        plain, coded = case.run(RAW, memory=memory), case.run(memory=memory)
+        scheme = choose(case.layers, case.machine, memory, case.scheme)
+        plain, coded = case.run(RAW, memory=memory), case.run(scheme, memory=memory)
         rows.append({
             "name": name, "title": memory.title, "read_gbs": memory.read_gbs, "raw_time": plain.time,
             "time": coded.time, "raw_energy": plain.energy, "energy": coded.energy, **gains(plain, coded),

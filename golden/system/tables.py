@@ -13,11 +13,12 @@ def scheme_rows(model: dict):
 
 def layer_rows(model: dict):
     """Each layer: how big, how well it fills the array, what it waits for, and how long."""
-    columns = ("layer", "kind", "MMAC", "array", "raw waits for", "raw", "APack waits for", "APack")
+    columns = ("layer", "kind", "MMAC", "array", "raw waits for", "raw", "APack waits for", "APack", "chosen")
     return columns, [
         (layer["name"][-24:], layer["kind"], f"{layer['macs'] / 1e6:.2f}",
          f"{layer['utilization']:.0%}" if layer["utilization"] else "-", layer["bound"]["raw"],
-         time_text(layer["raw"]["time"]), layer["bound"]["apack"], time_text(layer["apack"]["time"]))
+         time_text(layer["raw"]["time"]), layer["bound"]["apack"], time_text(layer["apack"]["time"]),
+         time_text(layer["apack, chosen"]["time"]))
         for layer in model["layers"]
     ]
 
