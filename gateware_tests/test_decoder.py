@@ -146,7 +146,8 @@ def random_busy(rng, streams=1):
     return {name: rng.choice([1.0, 1.0, 0.6, 0.2]) for name in names}
 
 
-SEARCH_OF_EACH = [(streams, search) for streams in range(1, MOST_STREAMS + 1) for search in SEARCHES]
+# Every other pair, for time; the tests below draw from all.
+SEARCH_OF_EACH = [(S, search) for S in range(1, MOST_STREAMS + 1) for k, search in enumerate(SEARCHES) if (S + k) % 2]
 
 
 @pytest.mark.parametrize("streams,search", SEARCH_OF_EACH)
@@ -328,19 +329,19 @@ def test_uneven_lengths():
             assert run.times[f"{kind}_{j}"] == together.times[f"{kind}_{j}"]
 
 
-@pytest.mark.parametrize("stalled", PORTS)
-def test_stalled_stream(stalled):
+def test_stalled_stream():
     """One stream that stalls, at whatever port, changes nothing for the others: not by one cycle."""
     streams, until = 3, 400
     bench = Bench(decoder := Decoder(EVEN.config, streams=streams, search="division"))
     orders = uneven(streams, [10, 40, 1])
     free = check(decoder, [(EVEN, orders)], bench=bench)
     assert free.cycles < until - 200
-    run = check(decoder, [(EVEN, orders)], bench=bench, busy={f"{stalled}_1": lambda now: now > until})
-    for kind in PORTS:
-        for j in (0, 2):
-            assert run.times[f"{kind}_{j}"] == free.times[f"{kind}_{j}"]
-    assert run.times["report_1"][-1] > until
+    for stalled in PORTS:
+        run = check(decoder, [(EVEN, orders)], bench=bench, busy={f"{stalled}_1": lambda now: now > until})
+        for kind in PORTS:
+            for j in (0, 2):
+                assert run.times[f"{kind}_{j}"] == free.times[f"{kind}_{j}"], stalled
+        assert run.times["report_1"][-1] > until, stalled
 
 
 @pytest.mark.parametrize("seed", range(3))
@@ -353,7 +354,9 @@ def test_streams_do_not_notice_each_other(seed):
     decoder = Decoder(config, streams=streams, search=rng.choice([*SEARCHES]))
     bench, me = Bench(decoder), rng.randrange(streams)
     mine = {f"{kind}_{me}": share for kind, share in zip(PORTS, rng.choices([1.0, 0.6, 0.3], k=5), strict=True)}
-    runs = [check(decoder, [(table, orders)], bench=bench, busy=random_busy(rng, streams) | mine) for _ in range(2)]
+    shares = (1.0, 0.2)  # of the others
+    others = [{f"{kind}_{j}": share for kind in PORTS for j in range(streams)} for share in shares]
+    runs = [check(decoder, [(table, orders)], bench=bench, busy=busy | mine) for busy in others]
     for name in mine:
         assert runs[0].times[name] == runs[1].times[name]
     assert runs[0].times != runs[1].times
@@ -375,7 +378,7 @@ def test_bank_is_loaded_while_the_other_is_in_use():
 def test_reset(seed):
     """Reset at any moment, in whatever state: then a table and clean blocks, as if nothing had been."""
     rng = random.Random(seed)
-    config, streams = random_config(rng, block=30), rng.choice([1, 1, 2, 5])
+    config, streams = random_config(rng, block=30, rows=rng.choice([2, 5])), [1, 2, 5, 3, 1][seed]
     bench = Bench(decoder := Decoder(config, streams=streams, search=rng.choice([*SEARCHES]), banks=rng.choice([1, 2])))
     for again in range(3):
         old, new = random_table(rng, config), random_table(rng, config)
