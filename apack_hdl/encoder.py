@@ -25,21 +25,40 @@ class Encoder(wiring.Component):
     A value whose row has count zero does not stop the block: both streams end as they should, and the last
     word of ``symbols`` carries ``error``. They do not decode to the values then and are to be thrown away.
 
-    Latency: 10 cycles from a block's last value to the last word of ``symbols`` (more by the length of an
-    unresolved carry run, a cycle a digit), 5 to the last word of ``offsets``. ``values.ready`` depends
-    combinationally on both outputs' ``ready`` and on ``load.valid``; payloads and ``valid`` are registered.
+    Several streams take turns, one a cycle: each is an encoder of its own, S times slower, and all share the table,
+    the arithmetic and the pipeline. None can block another one, whatever it does or does not do. A single stream
+    has its own structure: a chain of components that wait for each other.
+
+    Latency from a block's last value to the last word of ``symbols``, and to that of ``offsets``, nothing stalling:
+
+    ==============  ====  ====  ====  ====  ====  ====  ====  ====
+    streams S        1     2     3     4     5     6     7     8
+    ==============  ====  ====  ====  ====  ====  ====  ====  ====
+    symbols          9     11    12    15    15    17    20    23
+    offsets          6     6     6     8     7     8     10    12
+    ==============  ====  ====  ====  ====  ====  ====  ====  ====
+
+    and S cycles more for each digit of an unresolved carry run. All outputs are registered but ``ready``:
+    ``values.ready`` depends combinationally on the ``ready`` of its own stream's outputs (not so with 6 streams and
+    more) and, with one stream, on ``load.valid`` and both ``bank``; ``load.ready`` on its ``bank``.
 
     Parameters
     ----------
     config : the codec's parameters. ``config.block`` bounds the block length.
     word : bits of an output word, 16, 32 or 64.
+    streams : S, 1..8.
+    banks : 1 or 2 tables. With two, one can be loaded while blocks are coded with the other.
 
     Members
     -------
-    load : stream of N rows (:func:`apack_hdl.table.load_rows`), in. Taken between blocks only, and before the
-        next block begins; no block begins before a first table is loaded, after reset too.
-    values : stream of values, in, with ``last`` at the end of every block of 1..``config.block`` values.
-    symbols, offsets : streams of words, out.
+    load : stream of N rows (:func:`apack_hdl.table.load_rows`), in. Taken while no block of the bank is in progress;
+        none begins with the bank while a table for it is offered or half loaded, or before a first one is loaded,
+        after reset too. With two banks, ``bank`` of the first row says which.
+    values : stream of values, in, with ``last`` at the end of every block of 1..``config.block`` values. With two
+        banks, ``bank`` of a block's first value says which. An array of S streams if ``streams`` is not 1.
+    symbols, offsets : streams of words, out. Arrays likewise.
+
+    Raises TypeError or ValueError for a parameter of the wrong kind or out of range.
     """
 
     BLOCK_CYCLES = 1  # cycles that a block takes besides one per value

@@ -216,6 +216,21 @@ def test_rate(streams):
     assert 200 * streams / (times[-1] - times[0] + 1) > 0.98
 
 
+LATENCY = {1: (9, 6), 2: (11, 6), 3: (12, 6), 4: (15, 8), 5: (15, 7), 6: (17, 8), 7: (20, 10), 8: (23, 12)}
+
+
+@pytest.mark.parametrize("streams", LATENCY)
+def test_latency(streams):
+    """From a block's last value to the last words, as documented."""
+    table = SymbolTable(CodecConfig(2, 2, 2, 4, 8), (0, 2), (2, 2))
+    bench = Bench(Encoder(table.config, word=32, streams=streams))
+    run = check(bench, [(0, table, [[[1, 3, 0]] * 3] * streams)])
+    for s in range(streams):
+        last = run.times[port("values", s, bench)][2::3]
+        for name, latency in zip(("symbols", "offsets"), LATENCY[streams], strict=True):
+            assert run.times[port(name, s, bench)] == [t + latency for t in last], name
+
+
 @pytest.mark.parametrize("streams", [2, 4, 8])
 def test_uncodable(streams):
     """`error` where a block has a value without a code, in no other block and no other stream."""
