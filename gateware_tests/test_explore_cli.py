@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import re
 import shutil
@@ -69,7 +70,7 @@ def test_loss_is_against_a_coder_without_any(tmp_path):
     assert 0 <= even["loss_percent"] < 0.1 and even["table_percent"] >= 0
     assert even["bits_per_value"] == pytest.approx(8 * (1 + (even["loss_percent"] + even["table_percent"]) / 100))
     assert constant["bits_per_value"] > 0
-    assert none == {"loss_percent": None, "table_percent": None, "bits_per_value": None}
+    assert none == dict.fromkeys(("precision_percent", "loss_percent", "table_percent", "bits_per_value"))
 
 
 # The command
@@ -180,6 +181,9 @@ def test_a_sweep_from_end_to_end(apack, monkeypatch, tmp_path):
         bits = 8 * int(coded.symbol_bytes[0] + coded.offset_bytes[0])
         ideal = search_table(CodecConfig(width=4, rows=64, prob_bits=15), histogram(codes, 4)).bound_bits
         assert row["loss_percent"] == pytest.approx(100 * (bits / ideal - 1), abs=1e-5)
+        exact = sum(found.table.offset_bits[r] + 4 - math.log2(found.table.counts[r])
+                    for r in found.table.row_of_value[codes].tolist())
+        assert row["precision_percent"] == pytest.approx(100 * (bits / exact - 1), abs=1e-5)
         assert f"{row['area_kge']:.2f}" in text and f"{row['clock_ghz']:.3f}" in text
         assert row["name"] in Path("sweep/explore.md").read_text()
     for name in ("clock", "density", "energy"):

@@ -46,6 +46,7 @@ COLUMNS = (
     Column("gvalues_per_s_per_mm2", "10^9/s/mm²", "the same by area"),
     Column("pj_per_value", "pJ", "power by values per second"),
     Column("pj_per_bit", "pJ", "the same by W: per bit of raw data"),
+    Column("precision_percent", "%", "bits of both streams above those of unlimited precision with the same tables"),
     Column("loss_percent", "%", "bits of both streams above the reference's"),
     Column("table_percent", "%", "bits of the stored tables, in per cent of the reference's"),
     Column("bits_per_value", "bits", "streams and tables"),
@@ -60,7 +61,7 @@ PLOTS = {
     "energy": ("Energy against area", AREA, ENERGY),
 }
 LOSS_TEXT = ("Loss: bits of both streams above what a coder of full precision takes with each tensor's best table of "
-             "up to 64 rows; tables not counted.")
+             "up to 64 rows; precision: above what it takes with the engine's own table of N rows. Tables not counted.")
 
 
 def figures(point: Point, outcome: Outcome, losses: dict, simulation: Outcome | None = None) -> dict:
@@ -180,7 +181,8 @@ def streams_table(points: list[Point], rows: list[dict]) -> str:
 
 
 DIGITS = {"area_kge": 2, "clock_ghz": 3, "values_per_cycle": 4, "gvalues_per_s": 3, "gvalues_per_s_per_mm2": 1,
-          "pj_per_value": 2, "pj_per_bit": 3, "loss_percent": 2, "table_percent": 2}
+          "pj_per_value": 2, "pj_per_bit": 3, "precision_percent": 3, "loss_percent": 2,
+          "table_percent": 2}
 
 
 def text(name: str, row: dict) -> str:
@@ -192,7 +194,7 @@ def all_table(rows: list[dict]) -> str:
     """Every configuration that was finished; those on a front of the pictures are marked."""
     figures = {"area_kge": "area kGE", "clock_ghz": "clock GHz", "gvalues_per_s": "10⁹ values/s",
                "gvalues_per_s_per_mm2": "10⁹ values/s/mm²", "pj_per_value": "pJ/value", "pj_per_bit": "pJ/bit",
-               "loss_percent": "loss %", "table_percent": "tables %"}
+               "precision_percent": "precision %", "loss_percent": "loss %", "table_percent": "tables %"}
     lines = (
         (row["name"], row["preset"] or "", ", ".join(on), *(text(name, row) for name in figures))
         for row, on in zip(rows, fronts(rows), strict=True) if row["status"] == "done"
