@@ -17,6 +17,7 @@ from golden.system.machine import IDEAL, Array, Buffers, Codec, Engines
 from golden.system.matching import FORBIDDEN, assign
 from golden.system.running import run, run_all, total
 from golden.system.scheme import RAW, Scheme, uniform
+from golden.system.schemes import schemes
 from golden.system.study import Case, break_even, largest, smallest_bandwidth
 from golden.system.tensors import Tensor, tensors_of
 from golden.system.tiling import RELEVANT, search
@@ -252,6 +253,14 @@ def test_the_search_finds_the_least_traffic_of_all_tiles_and_orders(layer, kib):
     assert volume == again
 
 
+def test_sums_go_out_and_come_back_where_that_moves_least():
+    layer, buffers = product_layer(1, 64, 1024), Buffers(64, 0.5, 0.0625)
+    found = search(layer, buffers)
+    assert found.order.index("k") < found.order.index("n") and found.sum_bytes == 8 * 64 * 3
+    volume = found.input + found.weights + found.sum_bytes + found.output
+    assert volume == moved_bytes(layer, found.order, *found.tile[:3], buffers)
+
+
 def _cut(found, layer):
     if not layer.window:
         return found.tile[0]
@@ -390,6 +399,18 @@ def test_transfers_are_whole_bursts():
     aligned = replace(scheme, codec=replace(scheme.codec, aligned=True))
     assert aligned.stored_bytes(operand, 1000, 64) == 10 * 64
     assert replace(scheme, ratios={"t": 1.5}).stored_bytes(operand, 1000, 64) == 1024  # never more than raw
+
+
+def test_ratios_leave_out_what_blocks_take():
+    entry = {"values": 1000, "whole_values": 4000, "raw_bits": 8000, "apack_bits": 5000, "floor_bits": 4000.0,
+             "rivals": {}, "name": "n"}
+    weight, first, second = ({"key": key, "kind": kind, **entry} for key, kind in
+                             (("w", "weight"), ("a0", "activation"), ("a1", "activation")))
+    second["apack_bits"] = 6000
+    found = schemes([weight, first, second], 100, MACHINE)["apack"]
+    blocks = 10 * 8 * CODEC.block_bytes
+    assert found.ratios == {"weights w": (5000 - blocks) / 8000, "activation n": (5500 - blocks) / 8000}
+    assert found.means == {"weights": (5000 - blocks) / 8000, "activations": (5500 - blocks) / 8000}
 
 
 def test_blocks_fit_the_engines():

@@ -20,7 +20,7 @@ from .tensors import tensors_of
 
 CASES = (("tensorcore", "ddr4-3200", 1), ("tensorcore", "ddr4-3200", 16), ("tensorcore", "ddr4-2400", 1),
          ("tensorcore", "hbm2", 1), ("tpu", "ddr4-3200", 1), ("npu", "lpddr4", 1))
-SCHEMES = ("apack", "apack, chosen", "apack, ideal engines", "floor")
+SCHEMES = ("apack", "apack, chosen", "apack, ideal engines", "floor", "published ratios")
 
 
 def layers_of(path: str) -> tuple[list, dict]:

@@ -76,6 +76,9 @@ def answer_lines(document: dict, model: dict) -> list[str]:
                          f"of {document['memory']['name']}")
         best = next(b for b in answers["blocks"] if b["best"])
         lines.append(f"best block length: {best['block']} values (speedup {best['speedup']:.3f})")
+        for name, rows in answers["sensitivity"].items():
+            sign = "" if name == "decoder streams" else "x "
+            lines.append(f"{name}: speedup " + ", ".join(f"{r['speedup']:.2f} at {sign}{r['factor']:g}" for r in rows))
     return lines + [f"{count} times: {note}" for note, count in model["notes"].items()]
 
 
