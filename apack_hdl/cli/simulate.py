@@ -1,12 +1,16 @@
 """The command simulate: the emitted Verilog against the golden model."""
 
+import tempfile
 from pathlib import Path
 
 import click
 import numpy as np
 
+import synth
 from golden import codec, search
 
+from ..emit import TOPS, emit
+from ..presets import EnginePreset
 from ..simulation import deal, simulate_queues
 from .engines import PRESET_LIST, engine_options, make_engines
 from .inputs import TENSOR, make_config, read_table, read_tensor, table_option
@@ -36,9 +40,11 @@ class Lengths(click.ParamType):
 @click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=1, show_default="1", help="Seed of the stalls.")
 @click.option("--simulator", type=click.Choice(["auto", "verilator", "pysim"]), default="auto", show_default=True,
               help="pysim needs no compiler and is some hundred times slower.")
+@click.option("--netlist", is_flag=True, help="Run what `apack synth` mapped in DIR, with the same options, in place "
+              "of the Verilog.")
 @build_option
 @json_option
-def simulate_command(tensors, table_path, lengths, stall, seed, simulator, build, json_out, **options):
+def simulate_command(tensors, table_path, lengths, stall, seed, simulator, netlist, build, json_out, **options):
     """Send tensors through the emitted encoder and decoder, and compare with the golden model.
 
     Each tensor is coded with a table of its own; the tables are loaded one after the other. Blocks are dealt out to
@@ -52,6 +58,7 @@ def simulate_command(tensors, table_path, lengths, stall, seed, simulator, build
       apack simulate weights.npy
       apack simulate weights.npy --stall 0.5 --seed 7
       apack simulate a.npy b.npy --streams 4 --lengths 0,1,10,100000
+      apack synth && apack simulate weights.npy --netlist
     """
     if table_path is not None and len(tensors) > 1:
         raise click.ClickException("--table: only with one tensor")
@@ -64,14 +71,17 @@ def simulate_command(tensors, table_path, lengths, stall, seed, simulator, build
     tables = [table or search.search_table(config, search.histogram(c, config.width)).table for c, _ in codes.values()]
     check_codable(table_path, tables[0], *next(iter(codes.items())))
     engines = make_engines(options, config)
+    netlists = find_netlists(Path(build), engines) if netlist else None
     folder = make_folder(Path(build) / "simulation")
     check_json(json_out)
     streams = max(engines.options(name).get("streams", 1) for name in ("encoder", "decoder"))
     queues = make_queues(tables, [c for c, _ in codes.values()], streams, lengths, options["block"])
     with steps("simulating") as step, blame(tensors[0]):
         result = simulate_queues(tables, queues, word=engines.word, encoder=engines.encoder, decoder=engines.decoder,
-                                 stall=stall, seed=seed, simulator=simulator, build_dir=folder, progress=step)
-    show(json_out, result.to_dict(), lambda: render_simulation(", ".join(arrays), result))
+                                 stall=stall, seed=seed, simulator=simulator, netlists=netlists, build_dir=folder,
+                                 progress=step)
+    data = result.to_dict() | {"netlists": [*(netlists or ())]}
+    show(json_out, data, lambda: render_simulation(", ".join(arrays), result, netlists))
     return 0 if result.identical else 1
 
 
@@ -94,6 +104,23 @@ def check_codable(path: str, table, tensor: str, codes: tuple[np.ndarray, bool])
         raise click.ClickException(f"{path}: the table has no code for {value}, which {tensor} holds")
 
 
+def find_netlists(build: Path, engines: EnginePreset) -> dict[str, list[Path]]:
+    """The netlists that ``apack synth`` left below ``build``, by engine. Refuses them if made with other options."""
+    found = {}
+    for name in TOPS:
+        folder, source = build / "synth" / name, build / "rtl" / f"apack_{name}.v"
+        if not (folder.is_dir() and source.is_file()):
+            continue
+        with tempfile.TemporaryDirectory() as draft:
+            wanted = emit(engines.codec, name, out_dir=draft, **engines.options(name))[0]
+            if wanted.read_bytes() != source.read_bytes():
+                raise click.ClickException(f"{folder}: was made with other options; run `apack synth` with these")
+        found[name] = [synth.gate_level(folder)]
+    if not found:
+        raise click.ClickException(f"{build}: no netlist in it; run `apack synth` first")
+    return found
+
+
 def make_queues(tables, tensors: list[np.ndarray], streams: int, lengths: list[int] | None, block: int | None) -> list:
     """Blocks for the streams, all of a tensor before those of the next; with ``lengths`` so many values for each."""
     queues = []
@@ -114,7 +141,7 @@ def cut(number: int, codes: np.ndarray, length: int, block: int) -> list:
     return [(number, values[start : start + block]) for start in range(0, length, block)]
 
 
-def render_simulation(name: str, result) -> None:
+def render_simulation(name: str, result, netlists) -> None:
     """Print how a simulation went."""
 
     def rate(value: float | None) -> str:
@@ -140,7 +167,8 @@ def render_simulation(name: str, result) -> None:
                 for name, engine in result.engines.items() for i, stream in enumerate(engine.streams)
             ),
         )
-    verdict = "RTL = golden: identical, byte for byte"
-    say(verdict if result.identical else f"RTL differs from golden: {result.mismatch}")
+    what = f"netlist of the {' and of the '.join(netlists)}" if netlists else "RTL"
+    verdict = f"{what} = golden: identical, byte for byte"
+    say(verdict if result.identical else f"{what} differs from golden: {result.mismatch}")
     if result.note:
         say(result.note)
