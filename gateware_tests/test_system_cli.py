@@ -5,6 +5,7 @@ import re
 import warnings
 from dataclasses import asdict
 
+import numpy as np
 import pytest
 
 from apack_hdl.cli import main
@@ -110,6 +111,15 @@ def test_presets_say_what_the_gateware_does():
         assert codec.encoders.block_cycles == Encoder.BLOCK_CYCLES
         assert codec.decoders.streams == balanced.decoder.get("streams", 1)
         assert codec.encoders.streams == balanced.encoder.get("streams", 1)
+
+
+@pytest.mark.parametrize("array", [np.zeros(0, np.int8), np.int8(3), np.full(1000, -7, np.int8)])
+def test_tensors_with_nothing_in_them(capsys, tmp_path, array):
+    np.save(tmp_path / "t.npy", array)
+    code, out, err = apack(capsys, tmp_path / "t.npy", "--json", "-")
+    assert (code, err) == (0, "")
+    assert json.loads(out)["models"][0]["notes"] == {
+        "weights without an activation that could be their result: read once, not multiplied": 1}
 
 
 def test_engines_from_synthesis_reports(capsys, footprint, tmp_path):

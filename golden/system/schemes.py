@@ -50,7 +50,8 @@ def _ratios(tensors: list[dict], bits) -> tuple[dict[str, float], dict[str, floa
 
 
 def effective_ratio(scheme: Scheme, operands: list[Operand]) -> float:
-    """Stored to raw bits of some tensors together, each once."""
+    """Stored to raw bits of some tensors together, each once; a bit is stored at least."""
     once = {o.tensor or index: o for index, o in enumerate(operands)}
     raw = sum(o.values * o.width for o in once.values())
-    return sum(o.values * o.width * min(1.0, scheme.ratio(o)) for o in once.values()) / raw if raw else 1.0
+    stored = sum(o.values * o.width * min(1.0, scheme.ratio(o)) for o in once.values())
+    return max(1.0, stored) / raw if raw else 1.0

@@ -1,5 +1,10 @@
 """A system document as rows of text, for terminal and HTML alike: ``(columns, rows)`` each."""
 
+SHORT = {
+    "convolution": "conv", "depthwise": "depth", "fully connected": "dense", "elementwise": "values",
+    "weights only": "weights", "decoders": "dec", "encoders": "enc", "compute": "array",
+}
+
 
 def scheme_rows(model: dict):
     """Time, energy, traffic of each scheme."""
@@ -12,13 +17,14 @@ def scheme_rows(model: dict):
 
 
 def layer_rows(model: dict):
-    """Each layer: how big, how well it fills the array, what it waits for, and how long."""
-    columns = ("layer", "kind", "MMAC", "array", "raw waits for", "raw", "APack waits for", "APack", "chosen")
+    """Each layer: how big, how well it fills the array, how long it takes (µs), and what it waits for meanwhile."""
+    columns = ("layer", "kind", "MMAC", "array", "raw", "waits", "APack", "waits", "chosen")
     return columns, [
-        (layer["name"][-24:], layer["kind"], f"{layer['macs'] / 1e6:.2f}",
-         f"{layer['utilization']:.0%}" if layer["utilization"] else "-", layer["bound"]["raw"],
-         time_text(layer["raw"]["time"]), layer["bound"]["apack"], time_text(layer["apack"]["time"]),
-         time_text(layer["apack, chosen"]["time"]))
+        (layer["name"][-20:], SHORT.get(layer["kind"], layer["kind"]), f"{layer['macs'] / 1e6:.2f}",
+         f"{layer['utilization']:.0%}" if layer["utilization"] else "-",
+         *(cell for name in ("raw", "apack") for cell in
+           (f"{layer[name]['time'] / 1e3:.2f}", SHORT.get(layer["bound"][name], layer["bound"][name]))),
+         f"{layer['apack, chosen']['time'] / 1e3:.2f}")
         for layer in model["layers"]
     ]
 
@@ -79,7 +85,7 @@ def answer_lines(document: dict, model: dict) -> list[str]:
         for name, rows in answers["sensitivity"].items():
             sign = "" if name == "decoder streams" else "x "
             lines.append(f"{name}: speedup " + ", ".join(f"{r['speedup']:.2f} at {sign}{r['factor']:g}" for r in rows))
-    return lines + [f"{count} times: {note}" for note, count in model["notes"].items()]
+    return lines + [f"{count} x {note}" for note, count in model["notes"].items()]
 
 
 def time_text(ns: float) -> str:
