@@ -40,7 +40,7 @@ def product_layer(m, n, k, groups=1):
 
 def convolution(side, channels, outputs, kernel, stride, images=1):
     out = (side + 2 * (kernel // 2) - kernel) // stride + 1
-    window = Window(images, side, side, out, out, kernel, kernel, stride)
+    window = Window(images, side, side, out, out, kernel, kernel, stride, stride)
     sizes = images * side * side * channels, channels * outputs * kernel * kernel, images * out * out * outputs
     return Layer("c", "convolution", 1, images * out * out, outputs, channels * kernel * kernel, window,
                  **operands(*sizes))
@@ -102,7 +102,7 @@ def test_a_network_whose_weights_are_out_of_order_is_put_together():
         ("k5", 1024 * 8 * 75), ("k3", 256 * 8 * 72), ("k1", 256 * 24 * 8), ("fc", 240),
     ]
     assert [layer.name for layer in found] == ["k5", "k3", "k1", "p", "fc"] and not notes
-    assert found[1].window.stride == 2 and found[1].input.tensor == "activation a"
+    assert found[1].window.stride_h == 2 and found[1].input.tensor == "activation a"
 
 
 @pytest.mark.parametrize("shape, op, image", [
@@ -112,6 +112,12 @@ def test_depthwise_convolutions_have_a_group_a_channel(shape, op, image):
     activations = [activation("x", "INPUT", image), activation("y", op, image)]
     (layer,), _ = derive([weights("w", op, shape)], activations, 1 << 20)
     assert (layer.kind, layer.groups, layer.m, layer.n, layer.k) == ("depthwise", 16, 400, 1, 9)
+
+
+def test_strides_may_differ_down_and_across():
+    activations = [activation("x", "INPUT", [1, 24, 40, 8]), activation("y", "Conv", [1, 12, 40, 8])]
+    (layer,), notes = derive([weights("w", "Conv", [8, 1, 3, 3])], activations, 1 << 20)
+    assert (layer.kind, layer.window.stride_h, layer.window.stride_w) == ("depthwise", 2, 1) and not notes
 
 
 def attention_model():
@@ -193,10 +199,10 @@ def moved_bytes(layer, order, rows, n, k, buffers):
     w = layer.window
     kernel = w.kernel_h * w.kernel_w if w else 1
     if w:
-        pad = max(0, (w.rows - 1) * w.stride + w.kernel_h - w.height) // 2
+        pad = max(0, (w.rows - 1) * w.stride_h + w.kernel_h - w.height) // 2
 
         def covered(part, limit):
-            return min(limit, part[-1] * w.stride - pad + w.kernel_h) - max(0, part[0] * w.stride - pad)
+            return min(limit, part[-1] * w.stride_h - pad + w.kernel_h) - max(0, part[0] * w.stride_h - pad)
 
         cuts = list(product(tiles_of(w.rows, rows[0]), tiles_of(w.columns, rows[1])))
         inputs = [covered(a, w.height) * covered(b, w.width) for a, b in cuts]

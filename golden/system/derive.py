@@ -74,7 +74,7 @@ class Derivation:
         source = self.shapes.images[pair.input] if pair.input is not None else None
         channels = k.inputs * groups
         height, width = (source.height, source.width) if source else (image.height, image.width)
-        window = Window(image.images, height, width, image.height, image.width, k.height, k.width, pair.stride)
+        window = Window(image.images, height, width, image.height, image.width, k.height, k.width, *pair.strides)
         kind = "depthwise" if groups > 1 and k.inputs == 1 else "convolution"
         return Layer(
             w.name, kind, groups, image.images * image.height * image.width, k.outputs // groups,
@@ -86,7 +86,7 @@ class Derivation:
         """Every input gives a kernel's worth of outputs: a product without windows."""
         out, image = self.activations[pair.output], self.shapes.images[pair.output]
         grouped = k.outputs == 1 and image.channels > 1
-        rows = image.images * image.height * image.width // (pair.stride * pair.stride)
+        rows = image.images * image.height * image.width // prod(pair.strides)
         groups, terms = (k.inputs, 1) if grouped else (1, k.inputs)
         return Layer(pair.weights.name, "convolution", groups, rows, k.outputs * k.height * k.width, terms, None,
                      self._input(pair.input, rows * k.inputs), pair.weights.operand(), out.operand(), None)
@@ -190,7 +190,7 @@ class Derivation:
                 self.notes["convolutions whose result is not among the activations: as large as their input"] += 1
                 image = images[index]
                 size = image.height, image.width
-                window = Window(image.images, *size, *size, k.height, k.width, 1)
+                window = Window(image.images, *size, *size, k.height, k.width, 1, 1)
                 rows = image.images * image.height * image.width
                 out = Operand(None, rows * k.outputs, self.width, "activations")
                 return index + 0.5, Layer(

@@ -26,7 +26,7 @@ class Window:
     """Where the rows of a convolution's matrix come from.
 
     ``images`` pictures of ``height`` x ``width`` give ``rows`` x ``columns`` outputs each, with kernels of
-    ``kernel_h`` x ``kernel_w`` every ``stride`` places.
+    ``kernel_h`` x ``kernel_w`` every ``stride_h`` rows and ``stride_w`` columns.
     """
 
     images: int
@@ -36,7 +36,8 @@ class Window:
     columns: int
     kernel_h: int
     kernel_w: int
-    stride: int
+    stride_h: int
+    stride_w: int
 
 
 @dataclass(frozen=True)

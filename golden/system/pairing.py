@@ -28,6 +28,7 @@ from .shapes import (
 from .tensors import Tensor
 
 NO_INPUT, FAR = 40.0, 30.0  # costs of an input that is nowhere, and of one that is very far
+UNEQUAL, MULTIPLIED = 2.0, 10.0  # costs of strides that differ down and across, of more outputs than depthwise inputs
 FUSED, ADDED, SAME_LAYER = 3.0, 6.0, -50.0  # costs of operators in between, and of names that agree
 
 
@@ -35,7 +36,7 @@ FUSED, ADDED, SAME_LAYER = 3.0, 6.0, -50.0  # costs of operators in between, and
 class Pair:
     """Weights, the index of the activation they give, that of the activation they take (None: not among them).
 
-    ``groups``, ``stride`` of a convolution; ``columns``, ``terms`` (n and k) of other products.
+    ``groups``, ``strides`` (down, across) of a convolution; ``columns``, ``terms`` (n and k) of other products.
     """
 
     weights: Tensor
@@ -43,7 +44,7 @@ class Pair:
     input: int | None
     cost: float
     groups: int = 1
-    stride: int = 1
+    strides: tuple[int, int] = (1, 1)
     columns: int = 0
     terms: int = 0
 
@@ -59,30 +60,35 @@ class Shapes:
         last = is_channels_last([list(a.shape) for a in activations], channels)
         self.images: list[Image | None] = [image(list(a.shape), last) for a in activations]
 
-    def find_input(self, w: Tensor, k: Kernel, output: Image, before: int) -> tuple[int, int, int] | None:
-        """(index, groups, stride) of the nearest activation before that a convolution can take, if there is one."""
+    def find_input(self, w: Tensor, k: Kernel, output: Image, before: int) -> tuple[int, int, tuple[int, int]] | None:
+        """(index, groups, strides) of the nearest activation before that a convolution can take, if there is one."""
         for index in range(before - 1, -1, -1):
             source = self.images[index]
             if source is None:
                 continue
             groups = group_count(k, source.channels)
-            if groups and (step := self._step(w, k, source, output)):
-                return index, groups, step
+            if groups and (steps := self._strides(w, k, source, output)):
+                return index, groups, steps
         return None
 
-    def _step(self, w: Tensor, k: Kernel, source: Image, output: Image) -> int | None:
+    def _strides(self, w: Tensor, k: Kernel, source: Image, output: Image) -> tuple[int, int] | None:
         if source.images != output.images:
             return None
+        sides = (source.height, output.height, k.height), (source.width, output.width, k.width)
         if w.op in TRANSPOSED:
-            up = output.height // source.height
-            return up if up * source.height == output.height and up * source.width == output.width else None
-        down, across = strides(source.height, output.height, k.height), strides(source.width, output.width, k.width)
-        if source.height == 1:  # along one side only
-            down = across
-        elif source.width == 1:
-            across = down
-        quotient = max(source.height / output.height, source.width / output.width)
-        return min(down & across, key=lambda step: abs(step - quotient), default=None)
+            ups = tuple(out // size for size, out, _ in sides)
+            return ups if all(up * size == out for up, (size, out, _) in zip(ups, sides, strict=True)) else None
+        found = []
+        for size, out, length in sides:
+            near = min(strides(size, out, length), key=lambda step, q=size / out: abs(step - q), default=None)
+            if near is None:
+                return None
+            found.append(near)
+        common = strides(*sides[0]) & strides(*sides[1])  # mostly they are equal
+        if found[0] != found[1] and common:
+            quotient = max(source.height / output.height, source.width / output.width)
+            found = [min(common, key=lambda step: abs(step - quotient))] * 2
+        return tuple(found)
 
 
 def group_count(k: Kernel, channels: int) -> int:
@@ -130,9 +136,12 @@ def _convolution(w: Tensor, k: Kernel, out: Image, index: int, cost: float, shap
     source = shapes.find_input(w, k, out, index)
     if source is None:
         groups = out.channels if k.depthwise or (k.inputs == 1 and k.outputs > 1 and w.op in DEPTHWISE) else 1
-        return Pair(w, index, None, cost + NO_INPUT, groups, 1)
-    at, groups, step = source
-    return Pair(w, index, at, cost + min(FAR, index - 1 - at), groups, step)
+        return Pair(w, index, None, cost + NO_INPUT, groups)
+    at, groups, steps = source
+    cost += min(FAR, index - 1 - at) + UNEQUAL * (steps[0] != steps[1])
+    if groups > 1 and k.outputs != groups and not grouped:
+        cost += MULTIPLIED
+    return Pair(w, index, at, cost, groups, steps)
 
 
 def operator_cost(w: Tensor, a: Tensor) -> float | None:

@@ -69,7 +69,7 @@ def row_tiles(layer: Layer) -> list[RowTile]:
     w = layer.window
     if w is None:
         return [RowTile(ceil_div(layer.m, size), size, size, layer.m) for size in sizes(layer.m)]
-    high, wide = spans(w.rows, w.height, w.kernel_h, w.stride), spans(w.columns, w.width, w.kernel_w, w.stride)
+    high, wide = spans(w.rows, w.height, w.kernel_h, w.stride_h), spans(w.columns, w.width, w.kernel_w, w.stride_w)
     full_h, full_w = high(w.rows), wide(w.columns)
     found = [
         RowTile(ceil_div(w.images, n), n * w.rows * w.columns, n * full_h[0] * full_w[0],
