@@ -16,6 +16,8 @@ class EnginePreset:
     codec : parameters of the coded bits, for values of 8 bits (``with_`` gives others).
     word : bits of a word of the compressed streams.
     encoder, decoder : further options of the two components; what is left out is their default.
+    press : the clock period that synthesis is to aim for, as a share of the cell library's usual one. A mapper that is
+        not pressed takes small and slow cells.
     """
 
     use: str
@@ -23,6 +25,7 @@ class EnginePreset:
     word: int = 32
     encoder: dict = field(default_factory=dict)
     decoder: dict = field(default_factory=dict)
+    press: float = 1.0
 
     def options(self, direction: str) -> dict:
         """All that the constructor of the "encoder" or the "decoder" is to be given besides the codec's parameters."""
@@ -30,12 +33,12 @@ class EnginePreset:
 
 
 PRESETS = {
-    "small": EnginePreset("least area", CODECS["small"], decoder={"search": "division"}),
+    "small": EnginePreset("least area", CODECS["small"], word=16, decoder={"search": "division"}),
     "balanced": EnginePreset(
         "one value per cycle at about 1 GHz", CODECS["balanced"], decoder={"streams": 6, "search": "division"}
     ),
     "fast": EnginePreset(
-        "highest clock", CODECS["fast"], encoder={"streams": 2}, decoder={"streams": 8, "search": "division"}
+        "highest clock", CODECS["fast"], encoder={"streams": 2}, decoder={"streams": 8, "search": "division"}, press=0.8
     ),
     "paper": EnginePreset(
         "full-width multiplier, all rows compared at once", CODECS["paper"], decoder={"streams": 6, "search": "flash"}

@@ -90,8 +90,8 @@ def preset_point(name: str, direction: str) -> Point:
 
 
 def preset_of(point: Point) -> str | None:
-    """The names of the presets whose engine this is, joined by "/"; None if it is none's. Their width is any."""
-    alike = replace(point, width=CodecConfig().width)
+    """The names of the presets whose engine this is, joined by "/"; None if it is none's. Width and period are any."""
+    alike = replace(point, width=CodecConfig().width, period_ns=None)
     return "/".join(name for name in PRESETS if preset_point(name, point.direction) == alike) or None
 
 

@@ -50,7 +50,7 @@ def verilog_command(direction, output, **options):
               help="Standard cells to map on.")
 @click.option("--target", type=click.Choice(["ecp5"]), help="Place and route on an FPGA instead.")
 @click.option("--period", type=click.FloatRange(0.001, 1e6), metavar="NS",
-              help="Clock period to aim for.  [default: the library's]")
+              help="Clock period to aim for.  [default: the library's; 0.8 of it with --preset fast]")
 @click.option("--activity", type=click.FloatRange(0, 1), default=0.1, show_default=True,
               help="Toggles per net and cycle that power is stated for.")
 @click.option("--measured", is_flag=True, help="State power with the activity of a tensor as well: the netlist is run "
@@ -86,6 +86,8 @@ def synth_command(
     verilog = emit_all(engines, names, build / "rtl")
     block = engines.codec.block
     rates = {name: block / (block + TOPS[name].BLOCK_CYCLES) for name in names}
+    if period is None and target is None:
+        period = engines.press * synth.LIBRARIES[library].period_ns
     how = {"library": library, "target": target, "period_ns": period, "activity": activity}
     reports = synthesize(verilog, build, rates, measure=measure, clock_gating=clock_gating, **how)
 
