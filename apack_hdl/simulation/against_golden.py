@@ -39,7 +39,7 @@ def simulate(
     codes : W-bit unsigned values, uint8 (W <= 8) or uint16, one-dimensional, at least one.
     word : bits of a word of the compressed streams, 16, 32 or 64.
     encoder, decoder : further options of the engines, such as ``{"streams": 6}``.
-    block : values per block, 1..``config.block``; if not given as many, or less where some stream would get none.
+    block : values per block, 1..``config.block``; if not given as many as give all streams the same number of blocks.
     how : ``stall``, ``seed``, ``simulator``, ``netlists``, ``progress``, ``build_dir``, see :func:`simulate_queues`,
         which also says what is raised.
     """
@@ -53,8 +53,8 @@ def most_streams(encoder: dict | None, decoder: dict | None) -> int:
 
 
 def deal(table: SymbolTable, codes: np.ndarray, *, streams: int, block: int | None = None, number: int = 0) -> list:
-    """The blocks of a tensor as queues of one each, see :class:`Work`; ``number`` of its table. At least ``streams``
-    of them, if it has so many values, unless ``block`` says otherwise."""
+    """The blocks of a tensor as queues of one each, see :class:`Work`; ``number`` of its table. As few as can be, but
+    a multiple of ``streams``, if there are values enough, unless ``block`` says otherwise."""
     if not isinstance(table, SymbolTable):
         raise TypeError(f"table must be a SymbolTable, not {table!r}")
     if not isinstance(codes, np.ndarray):
@@ -63,7 +63,8 @@ def deal(table: SymbolTable, codes: np.ndarray, *, streams: int, block: int | No
         raise ValueError("codes must hold at least one value, not none")
     most = table.config.block
     check_int("block", most if block is None else block, 1, most, "the engines are built for config.block")
-    size = min(most, -(-len(codes) // streams)) if block is None else block
+    rounds = -(-len(codes) // (most * streams))
+    size = -(-len(codes) // (rounds * streams)) if block is None else block
     return [[(number, codes[start : start + size])] for start in range(0, len(codes), size)]
 
 
