@@ -14,6 +14,7 @@ FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
 LATENCIES = (0.0, 1.0, 10.0, 100.0)
 STREAMS = (1, 2, 4, 8)
 BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
+LEAST_GAIN = 0.01  # of a speedup, for shares of it to mean something
 STEPS = 40  # of a bisection: far below a part in a million
 
 
@@ -141,7 +142,7 @@ def _with_decoders(case: Case, streams: int) -> dict:
 def block_study(case: Case, blocks=BLOCKS) -> list[dict]:
     """For each block length: the speedup, the speedup with engines that cost nothing, the share of the gain lost.
 
-    ``lost`` is (ideal - real) / (ideal - 1): above 1 the engines cost more than compression gains; None without gain.
+    ``lost`` is (ideal - real) / (ideal - 1): above 1 the engines cost more than compression gains; None where that gains less than LEAST_GAIN.
     """
     rows = []
     for block in blocks:
@@ -149,7 +150,7 @@ def block_study(case: Case, blocks=BLOCKS) -> list[dict]:
         real = case.gains(scheme=replace(case.scheme, codec=codec))
         ideal = case.gains(scheme=replace(case.scheme, codec=codec.without_cost()))
         gain = ideal["speedup"] - 1
-        lost = (ideal["speedup"] - real["speedup"]) / gain if gain > 1e-9 else None
+        lost = (ideal["speedup"] - real["speedup"]) / gain if gain > LEAST_GAIN else None
         rows.append({"block": block, **real, "ideal_speedup": ideal["speedup"], "lost": lost})
     best = max(rows, key=lambda row: row["speedup"])
     return [row | {"best": row is best} for row in rows]

@@ -70,6 +70,8 @@ def summary_rows(document: dict):
 def answer_lines(document: dict, model: dict) -> list[str]:
     """What the study found, and what could not be derived, in sentences."""
     lines = []
+    if not model["macs"]:
+        lines.append("no layer with MACs could be derived: that takes activations (apack profile), or --context")
     if "answers" in model:
         answers, even = model["answers"], model["answers"]["break_even"]
         lines.append("engines pay if tensors shrink to " + ", to ".join(
