@@ -13,7 +13,7 @@ from golden.footprint import Settings
 
 from .footprint import check_different, measured, rival_names
 from .models import make_recipe, quantize_options
-from .support import blame, check_json, check_outputs, json_option, print_table, progress_bar, say, show
+from .support import blame, check_json, check_outputs, json_option, print_table, progress_bar, say, show, steps
 
 
 @click.command("system", short_help="Time and energy of models on an accelerator, with and without compression.")
@@ -139,17 +139,19 @@ def run_models(figures: list[dict], machine, memory, what, recipe) -> list[dict]
 
 def write_pictures(document: dict, html_out: str | None, files: list[str]) -> None:
     """The report and the pictures that were asked for."""
+    if not html_out and not files:
+        return
+    from golden.system.page import html
+    from golden.system.plots import pictures
+
+    with steps("drawing"):
+        drawn = [pictures(document, model) for model in document["models"][: None if html_out else 1]]
     if html_out:
-        from golden.system.page import html
-
         with blame(html_out):
-            write_atomic(html_out, html(document).encode())
-    if files:
-        from golden.system.plots import pictures
-
-        for path, data in zip(files, pictures(document, document["models"][0]).values(), strict=True):
-            with blame(path):
-                write_atomic(path, data)
+            write_atomic(html_out, html(document, drawn).encode())
+    for path, data in zip(files, drawn[0].values(), strict=False):
+        with blame(path):
+            write_atomic(path, data)
 
 
 def render(document: dict, per: str) -> None:

@@ -2,7 +2,6 @@
 
 from html import escape
 
-from .plots import pictures
 from .tables import answer_lines, block_rows, layer_rows, scheme_rows, sensitivity_rows, technology_rows
 
 STYLE = """
@@ -15,16 +14,16 @@ details { margin: 1em 0 }
 """
 
 
-def html(document: dict) -> str:
-    """The report as the text of an HTML file. Raises ModuleNotFoundError without matplotlib."""
+def html(document: dict, drawn: list[dict[str, bytes]]) -> str:
+    """The report as the text of an HTML file; ``drawn``: :func:`golden.system.plots.pictures` of each model."""
     machine, memory = document["machine"], document["memory"]
     parts = [
         f"<h1>{escape(machine['title'])}, {escape(memory['title'])}</h1>",
         f"<p>batch {document['options']['batch']}"
         + (f", one token after {document['options']['context']}" if document["options"]["context"] else "") + "</p>",
     ]
-    for model in document["models"]:
-        parts += _model(document, model)
+    for model, some in zip(document["models"], drawn, strict=True):
+        parts += _model(document, model, some)
     sources = machine["sources"] | {"memory": memory["source"]}
     items = "".join(f"<li><b>{escape(k)}</b>: {escape(str(v))}</li>" for k, v in sources.items())
     parts.append(f"<h2>Sources</h2><ul>{items}</ul>")
@@ -33,10 +32,10 @@ def html(document: dict) -> str:
             f"<style>{STYLE}</style></head><body>\n{body}\n</body></html>\n")
 
 
-def _model(document: dict, model: dict) -> list[str]:
+def _model(document: dict, model: dict, drawn: dict[str, bytes]) -> list[str]:
     parts = [f"<h2>{escape(model['name'])}</h2>", _table(*scheme_rows(model))]
     parts += [f"<p>{escape(line)}</p>" for line in answer_lines(document, model)]
-    parts += [_inline(svg) for svg in pictures(document, model).values()]
+    parts += [_inline(svg) for svg in drawn.values()]
     if "answers" in model:
         answers = model["answers"]
         for title, rows in (("Memories", technology_rows(answers)), ("Parameters", sensitivity_rows(answers)),

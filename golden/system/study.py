@@ -142,7 +142,8 @@ def _with_decoders(case: Case, streams: int) -> dict:
 def block_study(case: Case, blocks=BLOCKS) -> list[dict]:
     """For each block length: the speedup, the speedup with engines that cost nothing, the share of the gain lost.
 
-    ``lost`` is (ideal - real) / (ideal - 1): above 1 the engines cost more than compression gains; None where that gains less than LEAST_GAIN.
+    ``lost`` is (ideal - real) / (ideal - 1): above 1 the engines cost more than compression gains; None where that
+    gains less than ``LEAST_GAIN``.
     """
     rows = []
     for block in blocks:
