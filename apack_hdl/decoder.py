@@ -12,7 +12,7 @@ from golden.config import CodecConfig, check_int
 from .arithmetic import select
 from .layouts import block_layout, check_banks, report_layout, row_load_layout, value_layout, word_layout
 from .lookup import offset_bits
-from .reader import Reader, ReaderShape, can_read, has_ended
+from .reader import DigitPort, ReaderShape, ReaderStep, can_read, has_ended, next_bits
 from .registers import payload_register
 from .ring import Ring, Unit
 from .search import SEARCHES
@@ -101,27 +101,32 @@ class Decoder(wiring.Component):
         # of the right length, padded to a byte, thus ends R-1 .. R-8 bits before the position. An offset stream ends
         # at the position, or up to 7 padding bits behind it.
         R = cfg.range_bits
-        self.readers = {
-            "symbols": Reader(ReaderShape(self.word, cfg.prob_bits, R, (R - 8, R - 1)), S),
-            "offsets": Reader(ReaderShape(self.word, cfg.width, 0, (-7, 0)), S),
+        self.shapes = {
+            "symbols": ReaderShape(self.word, cfg.prob_bits, R, (R - 8, R - 1)),
+            "offsets": ReaderShape(self.word, cfg.width, 0, (-7, 0)),
         }
-        for name, reader in self.readers.items():
-            m.submodules[f"{name}_reader"] = reader
-            for outer, inner in zip(self.each(name), reader.words, strict=True):
+        self.inputs = {}
+        for name, shape in self.shapes.items():
+            m.submodules[f"{name}_port"] = self.inputs[name] = DigitPort(shape, S)
+            for outer, inner in zip(self.each(name), self.inputs[name].words, strict=True):
                 connect(m, flipped(outer), inner)
 
         state = {"op": 3, "t_low": cfg.mult_bits - 1, "dif": R, "left": bits_for(cfg.block - 1)}
-        state |= {name: reader.shape.state for name, reader in self.readers.items()}
+        state |= {name: shape.state for name, shape in self.shapes.items()}
         if self.banks == 2:
             state["bank"] = 1
         self.ring = ring = Ring(m, S, state, reset={"op", "go"})
         self._decide(m, ring)
         search = SEARCHES[self.search](cfg, m, ring, self._rows)
-        narrowing = [*search.narrow(), Unit(600, lambda: self._refill(m, ring))]
+        narrowing = [
+            *search.narrow(),
+            Unit(350, lambda: self._look_at_symbols(m, ring)),
+            Unit(400, lambda: self._refill(m, ring)),
+        ]
         beside = [
             Unit(550, lambda: self._fields(m, ring)),
-            Unit(250, lambda: self._offset_length(m, ring)),
-            Unit(900, lambda: self._read_offsets(m, ring)),
+            Unit(500, lambda: self._look_at_offsets(m, ring)),
+            Unit(600, lambda: self._read_offsets(m, ring)),
             Unit(600, lambda: self._give_value(m, ring)),
         ]
         ring.run([*search.find(), *(both(*units) for units in zip_longest(narrowing, beside))])
@@ -140,7 +145,7 @@ class Decoder(wiring.Component):
         op, left = ring["op"], ring["left"]
         blocks, values, reports = self.each("blocks"), self.each("values"), self.each("report")
         readable, ended, offered = {}, {}, {}
-        for name in self.readers:
+        for name in self.shapes:
             offered = ring.pick([port.valid for port in self.each(name)], f"{name}_offered")
             readable[name] = can_read(ring[name], offered)
             ended[name] = has_ended(ring[name])
@@ -178,6 +183,12 @@ class Decoder(wiring.Component):
         with m.Else():
             m.d.comb += what.eq(Mux(go, Mux(last, LAST, GO), STARVE))
         self._report(m, ring, accept, finish, order)
+        for name, shape in self.shapes.items():
+            state = Signal(shape.state, name=f"{name}_now")
+            m.d.comb += state.eq(ring[name])
+            with m.If(accept):  # a new stream
+                m.d.comb += [state.position.eq(0), state.end.eq(0), state.place.eq(0)]
+            ring[name] = state
         ring["op"], ring["go"] = what, go
         ring["left"] = Mux(accept, count, left - go)[: len(left)]
         if self.banks == 2:
@@ -186,8 +197,8 @@ class Decoder(wiring.Component):
     def _report(self, m: Module, ring: Ring, accept, finish, order):
         """Blocks that are taken, blocks that are over."""
         report = Signal(report_layout(), name="verdict")
-        for name, reader in self.readers.items():
-            short, long = reader.shape.verdict(m, ring[name], name)
+        for name, shape in self.shapes.items():
+            short, long = shape.verdict(m, ring[name], name)
             m.d.comb += [report[f"{name}_short"].eq(short), report[f"{name}_long"].eq(long)]
         busy = Signal(self.banks * self.streams)  # blocks under way, per bank and stream
         bank_in, bank_out = (order[-1], ring["bank"]) if self.banks == 2 else (0, 0)
@@ -215,27 +226,34 @@ class Decoder(wiring.Component):
         ring["v_min"] = select(m, chosen, [row.v_min for row in rows], "found_v_min")
         ring["more"] = (select(m, chosen[:-1], above, "found_above") - ring["v_min"] - ring["go"])[: self.config.width]
 
-    def _offset_length(self, m: Module, ring: Ring):
-        """How many bits the offset has; none without ``go``."""
-        ring["ol"] = offset_bits(m, ring["more"])
+    def _look(self, m: Module, ring: Ring, name: str):
+        """What a stream's port offers."""
+        port = self.inputs[name]
+        m.d.comb += [port.here.eq(ring.here), port.state.eq(ring[name])]
+        ring[f"{name}_seen"] = port.seen
 
-    def _read(self, m: Module, ring: Ring, name: str, take: Value):
-        """Let a reader do its part of the turn."""
-        reader, op = self.readers[name], ring["op"]
+    def _move(self, m: Module, ring: Ring, name: str, take: Value):
+        """Let so many bits of a stream go."""
+        m.submodules[f"{name}_step"] = step = ReaderStep(self.shapes[name])
         m.d.comb += [
-            reader.here.eq(ring.here),
-            reader.state.eq(ring[name]),
-            reader.fresh.eq(op == BEGIN),
-            reader.fetch.eq(op != IDLE),
-            reader.close.eq(op == CLOSE),
-            reader.take.eq(take),
+            step.state.eq(ring[name]),
+            step.seen.eq(ring[f"{name}_seen"]),
+            step.active.eq(ring["op"] != IDLE),
+            step.close.eq(ring["op"] == CLOSE),
+            step.take.eq(take),
+            self.inputs[name].release.eq(ring.here & step.release.replicate(self.streams)),
         ]
-        return reader
+        ring[name] = step.after
+
+    def _look_at_offsets(self, m: Module, ring: Ring):
+        """How many bits the offset has, none without ``go``; and what the port offers."""
+        ring["ol"] = offset_bits(m, ring["more"])
+        self._look(m, ring, "offsets")
 
     def _read_offsets(self, m: Module, ring: Ring):
-        reader = self._read(m, ring, "offsets", ring["ol"])
-        ring["offset_bits"] = reader.bits[-self.config.width :]
-        ring["offsets"] = reader.after
+        bits = next_bits(m, ring["offsets"], ring["offsets_seen"], "next_offset_bits")
+        ring["offset_bits"] = bits[-self.config.width :]
+        self._move(m, ring, "offsets", ring["ol"])
 
     def _give_value(self, m: Module, ring: Ring):
         offset = ring["offset_bits"] >> (self.config.width - ring["ol"])[: len(ring["ol"])]
@@ -248,21 +266,30 @@ class Decoder(wiring.Component):
             with m.If(turn & ring["go"]):
                 m.d.sync += [port.valid.eq(1), payload.data.eq(value), payload.last.eq(ring["op"] == LAST)]
 
+    def _look_at_symbols(self, m: Module, ring: Ring):
+        """The bits that may come next, before it is known how many of them do."""
+        self._look(m, ring, "symbols")
+        bits = next_bits(m, ring["symbols"], ring["symbols_seen"], "next_symbol_bits")
+        ring["refill"] = bits[-self.config.prob_bits :]
+
     def _refill(self, m: Module, ring: Ring):
         """The next ``t`` and ``dif``: normalize, and fill up with as many bits as have left."""
         cfg, R, P = self.config, self.config.range_bits, self.config.prob_bits
         product, zeros = ring["product"], ring["zeros"]
         high = product[R]  # one bit less to normalize by than the zeros
         take, start = Signal(range(R + 1), name="symbol_bits"), Signal(name="starting")
-        m.d.comb += [start.eq(ring["op"] == START), take.eq(Mux(start, R, zeros - high))]
-        reader = self._read(m, ring, "symbols", take)
         moved = Signal(R + 1, name="moved")
-        m.d.comb += moved.eq((Cat(reader.bits[-P:], ring["rest"]) << zeros)[P:])
+        m.d.comb += [
+            start.eq(ring["op"] == START),
+            take.eq(Mux(start, R, zeros - high)),
+            moved.eq((Cat(ring["refill"], ring["rest"]) << zeros)[P:]),
+        ]
         t = Mux(high, product[P + 1 :], product[P:R])
         dif = Mux(high, moved[1:], moved[:R])
         ring["t_low"] = Mux(start, -1, t)[: cfg.mult_bits - 1]
-        ring["dif"] = Mux(start, reader.window[-R:], dif)
-        ring["symbols"] = reader.after
+        first = Cat(ring["symbols_seen"].digit, ring["symbols"].digit)
+        ring["dif"] = Mux(start, first[-R:], dif)
+        self._move(m, ring, "symbols", take)
 
 
 def both(first: Unit | None, second: Unit | None) -> Unit:

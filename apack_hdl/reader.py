@@ -29,6 +29,7 @@ class ReaderShape:
     state : layout of what a reader remembers of a stream from turn to turn. ``digit``: bits that have been taken in.
         ``position``: the next bit's place in them. ``end``: see EMPTY, OPEN, ENDED. ``place``: the next digit's place
         in the word at the port.
+    seen : layout of what the port offers, see :class:`DigitPort`.
     """
 
     def __init__(self, word: int, most: int, first: int, slack: tuple[int, int]):
@@ -44,6 +45,9 @@ class ReaderShape:
             "position": exact_log2(self.digit),
             "end": bits_for(self.furthest),
             "place": bits_for(max(1, self.places - 1)),
+        })
+        self.seen = data.StructLayout({
+            "digit": self.digit, "last": 1, "size": bits_for(self.bytes), "exhausted": 1, "offered": 1,
         })
 
     def verdict(self, m: Module, state, name: str) -> tuple[Value, Value]:
@@ -65,17 +69,18 @@ def can_read(state, offered) -> Value:
     return has_ended(state) | (state.end[0] & offered)
 
 
-class Reader(wiring.Component):
-    """Shows the next bits of the stream whose turn it is, and moves by as many as are taken; zeros past the end.
+def next_bits(m: Module, state, seen, name: str) -> Signal:
+    """A digit's worth of bits: the next ones of the stream, most significant first."""
+    digit = len(state.digit)
+    bits = Signal(digit, name=name)
+    m.d.comb += bits.eq((Cat(seen.digit, state.digit) << state.position)[digit : 2 * digit])
+    return bits
 
-    One digit is kept, and a position within. The digit behind it is the one that the port offers: it stays there
-    until it is taken, so it needs no register. Combinational; the state is in the ring.
 
-    When a block is over, ``close`` is held: what is left, up to the word with ``last``, is read and dropped, a
-    digit a turn. A stream with something left is known by an ``end`` that lies far behind its position.
+class DigitPort(wiring.Component):
+    """Shows the digit behind the one that is held, which needs no register: the port offers it until it is taken.
 
-    ``ready`` of a port depends combinationally on ``here``, ``state``, ``take``, ``fresh``, ``fetch``, ``close`` and on
-    what the port offers; it is low while nothing is offered. A word with ``last`` ends its stream even if ``bytes``
+    Combinational. ``ready`` of a port is its bit of ``release``. A word with ``last`` ends its stream even if ``bytes``
     says more than a word can hold.
 
     Parameters
@@ -88,13 +93,9 @@ class Reader(wiring.Component):
     words : S streams of words, in; ``error`` is not looked at, nor ``bytes`` without ``last``.
     here : In(S), one-hot: whose turn it is.
     state : In, what is known of that stream.
-    after : Out, what is known of it after this turn.
-    fresh : In(1), the state means nothing: a new stream begins.
-    fetch : In(1), a digit may be taken in if none is held.
-    window : Out, two digits: the one held and the one behind it.
-    bits : Out, a digit's worth of bits: the next ones, most significant first.
-    take : In, how many bits go; more than 0 only if :func:`can_read`, more than a digit's only at position 0.
-    close : In(1), no more bits will be taken, read to the end.
+    seen : Out, what :class:`ReaderStep` needs: ``digit`` (zeros past the end), whether it is the ``last``, how many
+        bytes of it count (``size``), whether it is the word's last (``exhausted``), whether there is any (``offered``).
+    release : In(S), the word at this port has been read.
     """
 
     def __init__(self, shape: ReaderShape, streams: int):
@@ -104,65 +105,16 @@ class Reader(wiring.Component):
                 "words": In(stream.Signature(word_layout(shape.word))).array(streams),
                 "here": In(streams),
                 "state": In(shape.state),
-                "after": Out(shape.state),
-                "fresh": In(1),
-                "fetch": In(1),
-                "window": Out(2 * shape.digit),
-                "bits": Out(shape.digit),
-                "take": In(range(2 * shape.digit)),
-                "close": In(1),
+                "seen": Out(shape.seen),
+                "release": In(streams),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
-        shape, digit_bits = self.shape, self.shape.digit
-        place = Signal.like(self.state.place)
-        digit, last, size, exhausted, offered = self._digit_at_port(m, place)
-        end, position = Signal.like(self.state.end), Signal.like(self.state.position)
-        ended, pop, consume = Signal(), Signal(), Signal()
-        second = Signal(digit_bits)
-        moved = Signal(range(3 * digit_bits))
-        m.d.comb += [
-            end.eq(Mux(self.fresh, EMPTY, self.state.end)),
-            position.eq(Mux(self.fresh, 0, self.state.position)),
-            ended.eq(end[1:].any()),
-            second.eq(Mux(ended, 0, digit)),
-            self.window.eq(Cat(second, self.state.digit)),
-            self.bits.eq((self.window << self.state.position)[digit_bits : 2 * digit_bits]),
-            moved.eq(position + self.take),
-            # Between blocks a state is anything: a block begins with a fresh one.
-            pop.eq(self.fetch & ((moved >= digit_bits) | ((end == EMPTY) & offered))),
-            consume.eq(offered & ~ended & (pop | self.close)),
-        ]
-        for port, turn in zip(self.words, self.here, strict=True):
-            m.d.comb += port.ready.eq(turn & consume & exhausted)
-
-        first_end = Signal.like(end)  # `end` once the digit at the port is the one held
-        after, limit = self.after, shape.furthest
-        m.d.comb += [
-            first_end.eq(Mux(last, shape.at_digit - size, OPEN)),
-            after.eq(self.state),
-            after.end.eq(end),
-            after.position.eq(moved),
-            after.place.eq(place),
-        ]
+        shape, K, seen, place = self.shape, self.shape.bytes, self.seen, Signal.like(self.state.place)
         if shape.places > 1:
-            m.d.comb += place.eq(Mux(self.fresh, 0, self.state.place))
-            with m.If(consume):
-                m.d.comb += after.place.eq(Mux(exhausted, 0, place + 1))
-        with m.If(pop):
-            m.d.comb += [after.digit.eq(second), after.end.eq(first_end)]
-            with m.If(ended):
-                m.d.comb += after.end.eq(Mux(end >= limit - shape.bytes, limit, end + shape.bytes))
-        with m.Elif(self.close & consume & last):
-            m.d.comb += [after.end.eq(ENDED), after.position.eq(0)]
-        return m
-
-    def _digit_at_port(self, m: Module, place: Signal):
-        """What the port of the stream that is here offers at ``place``: a digit, whether it is the last, how many bytes
-        of it count, whether the word has no further one, whether there is anything."""
-        shape, K = self.shape, self.shape.bytes
+            m.d.comb += place.eq(self.state.place)
         at = [turn & (place == k) for turn in self.here for k in range(shape.places)]
         digits = [port.p.data.word_select(k, shape.digit) for port in self.words for k in range(shape.places)]
         whole = select(m, Cat(at), digits, "digit_here")
@@ -170,15 +122,80 @@ class Reader(wiring.Component):
         word_last = select(m, self.here, [port.p.last for port in self.words], "last_here")
         bytes_here = select(m, self.here, [port.p.bytes for port in self.words], "bytes_here")
         left = Signal(range(-shape.word // 8, shape.word // 8 + 1))  # bytes from this place on
-        counts = [~word_last | (left >= n + 1) for n in range(K)]
-        last, exhausted, size = Signal(), Signal(), Signal(range(K + 1))
-        digit = Signal(shape.digit)
+        counts = Signal(K)
         m.d.comb += [
             left.eq(bytes_here - place * K),
+            counts.eq(Cat(~word_last | (left >= n + 1) for n in range(K))),
             # A digit has its first byte on top, a word at the bottom.
-            digit.eq(Cat(whole.word_select(n, 8) & counts[n].replicate(8) for n in reversed(range(K)))),
-            last.eq(word_last & ((left <= K) | (place == shape.places - 1))),
-            exhausted.eq(last | (place == shape.places - 1)),
-            size.eq(sum(counts)),
+            seen.digit.eq(Cat(
+                whole.word_select(n, 8) & (counts[n] & ~has_ended(self.state)).replicate(8) for n in reversed(range(K))
+            )),
+            seen.last.eq(word_last & ((left <= K) | (place == shape.places - 1))),
+            seen.exhausted.eq(seen.last | (place == shape.places - 1)),
+            seen.size.eq(sum(counts)),
+            seen.offered.eq(offered),
+            *(port.ready.eq(release) for port, release in zip(self.words, self.release, strict=True)),
         ]
-        return digit, last, size, exhausted, offered
+        return m
+
+
+class ReaderStep(wiring.Component):
+    """Moves by as many bits as are taken, and takes a digit in where the position passes the one held.
+
+    When a block is over, ``close`` is held: what is left, up to the word with ``last``, is read and dropped, a
+    digit a turn. A stream with something left is known by an ``end`` that lies far behind its position.
+
+    Combinational; the state, all 0 for a new stream, is in the ring. ``release`` is low while nothing is offered.
+
+    Members
+    -------
+    state : In, what is known of the stream.
+    seen : In, what its port offers, see :class:`DigitPort`.
+    after : Out, what is known of it after this turn.
+    release : Out(1), the word at the port has been read.
+    active : In(1), a block has begun: take digits in. Without it ``take`` may be anything, as it is after a reset.
+    take : In, how many bits go; more than 0 only if :func:`can_read`, more than a digit's only at position 0.
+    close : In(1), no more bits will be taken, read to the end.
+    """
+
+    def __init__(self, shape: ReaderShape):
+        self.shape = shape
+        super().__init__(
+            {
+                "state": In(shape.state),
+                "seen": In(shape.seen),
+                "after": Out(shape.state),
+                "release": Out(1),
+                "active": In(1),
+                "take": In(range(2 * shape.digit)),
+                "close": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        shape, state, seen, after = self.shape, self.state, self.seen, self.after
+        ended, pop, consume = Signal(), Signal(), Signal()
+        moved = Signal(range(3 * shape.digit))
+        first_end = Signal.like(state.end)  # `end` once the digit at the port is the one held
+        m.d.comb += [
+            ended.eq(has_ended(state)),
+            moved.eq(state.position + self.take),
+            pop.eq(((moved >= shape.digit) | ((state.end == EMPTY) & seen.offered)) & self.active),
+            consume.eq(seen.offered & ~ended & (pop | self.close)),
+            self.release.eq(consume & seen.exhausted),
+            first_end.eq(Mux(seen.last, shape.at_digit - seen.size, OPEN)),
+            after.eq(state),
+            after.position.eq(moved),
+        ]
+        if shape.places > 1:
+            with m.If(consume):
+                m.d.comb += after.place.eq(Mux(seen.exhausted, 0, state.place + 1))
+        with m.If(pop):
+            m.d.comb += [after.digit.eq(seen.digit), after.end.eq(first_end)]
+            with m.If(ended):
+                late = state.end >= shape.furthest - shape.bytes
+                m.d.comb += after.end.eq(Mux(late, shape.furthest, state.end + shape.bytes))
+        with m.Elif(self.close & consume & seen.last):
+            m.d.comb += [after.end.eq(ENDED), after.position.eq(0)]
+        return m

@@ -1,15 +1,15 @@
-"""Reader: bits are those of the stream, then zeros; the verdict on the stream's length is exact."""
+"""Readers: bits are those of the stream, then zeros; the verdict on the stream's length is exact."""
 
 import random
 
 import pytest
-from amaranth import Module, Signal
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from drivers import Bench, simulate
 from models import field, words
 
 from apack_hdl.layouts import WORD_BITS, word_layout
-from apack_hdl.reader import Reader, ReaderShape, can_read, has_ended
+from apack_hdl.reader import DigitPort, ReaderShape, ReaderStep, can_read, has_ended, next_bits
 
 
 class Held(wiring.Component):
@@ -29,18 +29,24 @@ class Held(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        m.submodules.reader = reader = Reader(self.shape, 1)
-        wiring.connect(m, wiring.flipped(self.words), reader.words[0])
-        state = Signal(reader.state.shape())
+        m.submodules.port = port = DigitPort(self.shape, 1)
+        m.submodules.step = step = ReaderStep(self.shape)
+        wiring.connect(m, wiring.flipped(self.words), port.words[0])
+        held, state = (Signal(self.shape.state, name=name) for name in ("held", "state"))
         short, long = self.shape.verdict(m, state, "seen")
-        m.d.sync += state.eq(reader.after)
+        digit = self.shape.digit
+        m.d.sync += held.eq(step.after)
         m.d.comb += [
-            reader.here.eq(1),
-            reader.fetch.eq(1),
-            reader.state.eq(state),
-            *(getattr(reader, name).eq(getattr(self, name)) for name in ("fresh", "take", "close")),
-            self.window.eq(reader.window),
-            self.bits.eq(reader.bits),
+            state.eq(Mux(self.fresh, 0, held)),
+            port.here.eq(1),
+            port.state.eq(state),
+            port.release.eq(step.release),
+            step.active.eq(1),
+            step.state.eq(state),
+            step.seen.eq(port.seen),
+            *(getattr(step, name).eq(getattr(self, name)) for name in ("take", "close")),
+            self.window.eq(Cat(port.seen.digit, state.digit)[: 2 * digit]),
+            self.bits.eq(next_bits(m, state, port.seen, "next_bits")),
             self.readable.eq(can_read(state, self.words.valid)),
             self.ended.eq(has_ended(state)),
             self.short.eq(short),
