@@ -10,9 +10,10 @@ from amaranth.utils import bits_for
 from golden.config import CodecConfig, check_int
 
 from .arithmetic import select
+from .decoder_turn import CLOSE, IDLE, LAST, START, take_turn
 from .layouts import block_layout, check_banks, report_layout, row_load_layout, value_layout, word_layout
 from .lookup import offset_bits
-from .reader import DigitPort, ReaderShape, ReaderStep, can_read, has_ended, next_bits
+from .reader import DigitPort, ReaderShape, ReaderStep, next_bits
 from .registers import payload_register
 from .ring import Ring, Unit
 from .search import SEARCHES
@@ -20,11 +21,6 @@ from .table import RowTable
 from .words import check_word
 
 MOST_STREAMS = 8  # by then the longest stage is a single multiplier: more would only add state
-
-# What a stream does in a turn. Waiting: IDLE for an order, WAIT for the first digits, STARVE for bits or for room at
-# `values`, CLOSE for the streams' ends and for room at `report`. Otherwise: BEGIN a block, START the code, GO on by
-# one value, decode the LAST one.
-IDLE, BEGIN, WAIT, START, STARVE, CLOSE, GO, LAST = range(8)
 
 
 class Decoder(wiring.Component):
@@ -116,7 +112,7 @@ class Decoder(wiring.Component):
         if self.banks == 2:
             state["bank"] = 1
         self.ring = ring = Ring(m, S, state, reset={"op", "go"})
-        self._decide(m, ring)
+        take_turn(m, ring, self)
         search = SEARCHES[self.search](cfg, m, ring, self._rows)
         narrowing = [
             *search.narrow(),
@@ -139,85 +135,6 @@ class Decoder(wiring.Component):
         rows = Signal(self.table.rows.shape().elem_shape, name=f"rows_{self.ring.stage}")
         self.ring.m.d.comb += rows.eq(Mux(self.ring["bank"], self.table.rows[1], self.table.rows[0]))
         return rows
-
-    def _decide(self, m: Module, ring: Ring):
-        """What the stream at the first stage does in this turn, from what is settled and what the ports offer."""
-        op, left = ring["op"], ring["left"]
-        blocks, values, reports = self.each("blocks"), self.each("values"), self.each("report")
-        readable, ended, offered = {}, {}, {}
-        for name in self.shapes:
-            offered = ring.pick([port.valid for port in self.each(name)], f"{name}_offered")
-            readable[name] = can_read(ring[name], offered)
-            ended[name] = has_ended(ring[name])
-        idle, beginning, decoding, closing = Signal(), Signal(), Signal(), Signal()
-        finish, accept, start, go = Signal(), Signal(), Signal(), Signal()
-        last = Signal()
-        ordered = ring.pick([port.valid for port in blocks], "ordered")
-        values_free = ring.pick([~port.valid | port.ready for port in values], "values_free")
-        report_free = ring.pick([~port.valid | port.ready for port in reports], "report_free")
-        order = ring.pick([port.p.as_value() for port in blocks], "order")
-        count = order[: len(left)]
-        loading = self.table.loading
-        if self.banks == 2:
-            loading = Mux(order[-1], loading[1], loading[0])
-        m.d.comb += [
-            idle.eq(op == IDLE),
-            beginning.eq((op == BEGIN) | (op == WAIT)),
-            decoding.eq((op == START) | (op == STARVE) | (op == GO)),
-            closing.eq((op == LAST) | (op == CLOSE)),
-            finish.eq(closing & ended["symbols"] & ended["offsets"] & report_free),
-            accept.eq((idle | finish) & ordered & ~loading),
-            start.eq(beginning & readable["symbols"]),
-            go.eq(decoding & readable["symbols"] & readable["offsets"] & values_free),
-            last.eq(left == 0),
-        ]
-        what = Signal(3)
-        with m.If(accept):
-            m.d.comb += what.eq(BEGIN)
-        with m.Elif(idle | finish):
-            m.d.comb += what.eq(IDLE)
-        with m.Elif(closing):
-            m.d.comb += what.eq(CLOSE)
-        with m.Elif(beginning):
-            m.d.comb += what.eq(Mux(start, START, WAIT))
-        with m.Else():
-            m.d.comb += what.eq(Mux(go, Mux(last, LAST, GO), STARVE))
-        self._report(m, ring, accept, finish, order)
-        for name, shape in self.shapes.items():
-            state = Signal(shape.state, name=f"{name}_now")
-            m.d.comb += state.eq(ring[name])
-            with m.If(accept):  # a new stream
-                m.d.comb += [state.position.eq(0), state.end.eq(0), state.place.eq(0)]
-            ring[name] = state
-        ring["op"], ring["go"] = what, go
-        ring["left"] = Mux(accept, count, left - go)[: len(left)]
-        if self.banks == 2:
-            ring["bank"] = Mux(accept, order[-1], ring["bank"])
-
-    def _report(self, m: Module, ring: Ring, accept, finish, order):
-        """Blocks that are taken, blocks that are over."""
-        report = Signal(report_layout(), name="verdict")
-        for name, shape in self.shapes.items():
-            short, long = shape.verdict(m, ring[name], name)
-            m.d.comb += [report[f"{name}_short"].eq(short), report[f"{name}_long"].eq(long)]
-        busy = Signal(self.banks * self.streams)  # blocks under way, per bank and stream
-        bank_in, bank_out = (order[-1], ring["bank"]) if self.banks == 2 else (0, 0)
-        for j, turn in enumerate(ring.here):
-            port = self.each("report")[j]
-            payload = payload_register(m, port)
-            m.d.comb += self.each("blocks")[j].ready.eq(turn & accept)
-            with m.If(port.ready):
-                m.d.sync += port.valid.eq(0)
-            with m.If(turn & finish):
-                m.d.sync += [port.valid.eq(1), payload.eq(report)]
-            for bank in range(self.banks):
-                bit = busy[bank * self.streams + j]
-                with m.If(turn & accept & (bank_in == bank)):
-                    m.d.sync += bit.eq(1)
-                with m.Elif(turn & finish & (bank_out == bank)):
-                    m.d.sync += bit.eq(0)
-        for bank in range(self.banks):
-            m.d.comb += self.table.busy[bank].eq(busy.word_select(bank, self.streams).any())
 
     def _fields(self, m: Module, ring: Ring):
         """The row's first value, and how many more there are in it."""
