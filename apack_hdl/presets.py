@@ -35,10 +35,10 @@ class EnginePreset:
 PRESETS = {
     "small": EnginePreset("least area", CODECS["small"], word=16, decoder={"search": "division"}),
     "balanced": EnginePreset(
-        "one value per cycle at about 1 GHz", CODECS["balanced"], decoder={"streams": 6, "search": "division"}
+        "one value per cycle at 1 GHz", CODECS["balanced"], decoder={"streams": 6, "search": "division"}
     ),
     "fast": EnginePreset(
-        "highest clock", CODECS["fast"], encoder={"streams": 2}, decoder={"streams": 8, "search": "division"}, press=0.8
+        "highest clock", CODECS["fast"], decoder={"streams": 8, "search": "division"}, press=0.8
     ),
     "paper": EnginePreset(
         "full-width multiplier, all rows compared at once", CODECS["paper"], decoder={"streams": 6, "search": "flash"}
