@@ -101,11 +101,6 @@ def word_layout(word: int) -> data.StructLayout:
     return data.StructLayout({"data": word, "bytes": bits_for(word // 8), "last": 1, "error": 1})
 
 
-def row_layout(config: CodecConfig) -> data.StructLayout:
-    """A decoded symbol: ``row`` index, and ``last`` of its block."""
-    return data.StructLayout({"row": bits_for(config.rows - 1), "last": 1})
-
-
 def report_layout() -> data.StructLayout:
     """How a decoded block ended: which of its streams was ``short`` or ``long`` for the promised values."""
     return data.StructLayout({"symbols_short": 1, "symbols_long": 1, "offsets_short": 1, "offsets_long": 1})

@@ -4,8 +4,8 @@ import random
 from bisect import bisect_right
 from dataclasses import dataclass, field
 
-from amaranth import Module, ResetInserter, Signal
-from amaranth.lib import data, stream, wiring
+from amaranth import ResetInserter, Signal
+from amaranth.lib import stream, wiring
 from amaranth.sim import Simulator
 
 PERIOD = 1e-6
@@ -231,33 +231,6 @@ def simulate(dut, testbench, clocked=True):
         sim.add_clock(PERIOD)
     sim.add_testbench(testbench)
     sim.run()
-
-
-class Reported(wiring.Component):
-    """A component whose ``done``, ``short``, ``long`` and ``release`` have become a stream, ``report``."""
-
-    def __init__(self, part):
-        self.part = part
-        self.passed = {n: m for n, m in part.signature.members.items() if m.is_signature or n in ("rows", "hold")}
-        report = stream.Signature(data.StructLayout({"short": 1, "long": 1}))
-        super().__init__(self.passed | {"report": wiring.Out(report)})
-
-    def elaborate(self, platform):
-        m = Module()
-        m.submodules.part = part = self.part
-        for name, member in self.passed.items():
-            if member.is_signature:
-                ends = (wiring.flipped(getattr(self, name)), getattr(part, name))
-                wiring.connect(m, *(ends if member.flow == wiring.In else ends[::-1]))
-            else:
-                m.d.comb += getattr(part, name).eq(getattr(self, name))
-        m.d.comb += [
-            self.report.valid.eq(part.done),
-            self.report.p.short.eq(part.short),
-            self.report.p.long.eq(part.long),
-            part.release.eq(part.done & self.report.ready),
-        ]
-        return m
 
 
 class PathFinder:
