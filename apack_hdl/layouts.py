@@ -56,9 +56,9 @@ def table_layout(config: CodecConfig) -> data.ArrayLayout:
     """The N rows of the table as hardware uses them.
 
     ``v_min``: first value, W bits. ``c``: cumulative count of the rows before it, P+1 bits (a row with
-    ``c`` = 2**P lies behind the last used one). ``ol``: offset bits, 0..W.
+    ``c`` = 2**P lies behind the last used one). A row's offset bits follow from where the next one begins.
     """
-    row = data.StructLayout({"v_min": config.width, "c": config.prob_bits + 1, "ol": bits_for(config.width)})
+    row = data.StructLayout({"v_min": config.width, "c": config.prob_bits + 1})
     return data.ArrayLayout(row, config.rows)
 
 

@@ -41,6 +41,9 @@ PRESETS = {
         "highest clock", CODECS["fast"], decoder={"streams": 8, "search": "division"}, press=0.8
     ),
     "paper": EnginePreset(
-        "full-width multiplier, all rows compared at once", CODECS["paper"], decoder={"streams": 6, "search": "flash"}
+        "full-width multiplier, all rows compared at once", CODECS["paper"], decoder={"streams": 8, "search": "flash"}
+    ),
+    "fpga": EnginePreset(
+        "100 MHz on an ECP5, with its multipliers", CODECS["fpga"], decoder={"streams": 8, "search": "quaternary"}
     ),
 }

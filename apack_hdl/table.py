@@ -7,7 +7,6 @@ from amaranth.lib.wiring import In, Out
 from golden.config import CodecConfig
 from golden.table import SymbolTable
 
-from .arithmetic import leading_zeros
 from .layouts import check_banks, row_load_layout, table_layout
 
 
@@ -25,9 +24,8 @@ def load_rows(table: SymbolTable) -> list[dict[str, int]]:
 class RowTable(wiring.Component):
     """N rows in flip-flops, or two banks of N: one can be loaded while blocks work with the other.
 
-    Loading takes N transfers, first row first, each taken at once unless a block uses the bank. From the two numbers
-    of a row the port derives what the table does not store: the cumulative count and the offset length. The rows
-    form a shift register, so that loading needs no address and no write decoder.
+    Loading takes N transfers, first row first, each taken at once unless a block uses the bank. Counts are added up on
+    their way in. The rows form a shift register, so that loading needs no address and no write decoder.
 
     ``load.ready`` depends combinationally on ``busy`` and, with two banks, on the payload's ``bank``; ``loading``
     on the offer.
@@ -82,8 +80,7 @@ class RowTable(wiring.Component):
                 m.d.sync += [done.eq(0), total.eq(0), loaded.eq(loaded | chosen)]
         for bank, out in enumerate([self.rows] if self.banks == 1 else self.rows):
             rows = Signal(table_layout(cfg), name=f"bank{bank}" if self.banks > 1 else "rows", reset_less=True)
-            last_size = cfg.values - rows[-1].v_min
-            m.d.comb += [out.eq(rows), rows[-1].ol.eq(self._offset_bits(m, last_size, "ol_last"))]
+            m.d.comb += out.eq(rows)
             with m.If(self.load.valid & self.load.ready & chosen[bank]):
                 self._shift_in(m, rows, total)
         return m
@@ -102,20 +99,6 @@ class RowTable(wiring.Component):
         """One row more, the others move up; ``total`` counts lie before it."""
         v_min = self.load.p.v_min
         m.d.sync += [rows[-1].v_min.eq(v_min), rows[-1].c.eq(total)]
-        for index, (here, above) in enumerate(zip(rows, list(rows)[1:], strict=False)):
-            m.d.sync += here.ol.eq(above.ol)
-            if index > 0:  # the first row begins at 0 with 0 counts before it, and needs no registers for that
-                m.d.sync += [here.v_min.eq(above.v_min), here.c.eq(above.c)]
-        # The size of a row is known when the next one arrives.
-        m.d.sync += rows[-2].ol.eq(self._offset_bits(m, v_min - rows[-1].v_min, "ol_before_last"))
-
-    def _offset_bits(self, m: Module, size, name: str):
-        """``ceil(log2(size))`` for a size of 1..2**W (what an empty row gets is never looked at)."""
-        width = self.config.width
-        below = Signal(width, name=f"{name}_below")
-        m.d.comb += below.eq(size - 1)
-        # ceil(log2(size)) is the number of bits of size - 1; a one appended below makes "no bits" countable.
-        zeros = leading_zeros(m, Cat(Const(1, 1), below), f"{name}_zeros")
-        result = Signal(range(width + 1), name=name)
-        m.d.comb += result.eq(width - zeros)
-        return result
+        # The first row begins at 0 with 0 counts before it, and needs no registers for that.
+        for here, above in zip(list(rows)[1:-1], list(rows)[2:], strict=True):
+            m.d.sync += [here.v_min.eq(above.v_min), here.c.eq(above.c)]

@@ -155,13 +155,13 @@ def long_run(config: CodecConfig, rng: random.Random, length: int, carry: int) -
 
 def hardware_rows(table: SymbolTable) -> list[dict]:
     """The N rows as the table port carries them."""
-    return [{"v_min": v, "c": c, "ol": ol} for v, c, ol in padded_rows(table)]
+    return [{"v_min": v, "c": c} for v, c in padded_rows(table)]
 
 
-def padded_rows(table: SymbolTable) -> list[tuple[int, int, int]]:
-    """The N rows as hardware holds them, empty ones in front: (v_min, c, ol)."""
-    rows = zip(table.v_min, table.cumulative, table.offset_bits, strict=False)
-    return [(0, 0, 0)] * missing_rows(table) + list(rows)
+def padded_rows(table: SymbolTable) -> list[tuple[int, int]]:
+    """The N rows as hardware holds them, empty ones in front: (v_min, c)."""
+    rows = zip(table.v_min, table.cumulative, strict=False)
+    return [(0, 0)] * missing_rows(table) + list(rows)
 
 
 def missing_rows(table: SymbolTable) -> int:

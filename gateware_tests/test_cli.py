@@ -308,7 +308,7 @@ def test_tensor_out_of_reach(refused, folder, monkeypatch):
     ("--bits 9", ["w.npy", "2..8", "9", "int8"]),
     ("--bits 4", ["w.npy", "-8..7", "0..15", "for bits = 4"]),
     ("--bits 16", ["w.npy", "2..8", "16", "int8"]),
-    ("--preset large", ["--preset", "'small', 'balanced', 'fast', 'paper'", "'large'"]),
+    ("--preset large", ["--preset", "'small', 'balanced', 'fast', 'paper', 'fpga'", "'large'"]),
     ("--rows 65", ["--rows", "2..64", "65"]),
     ("--rows 1", ["--rows", "2..64", "not 1"]),
     ("--prob-bits 3", ["--prob-bits", "4..15", "not 3"]),

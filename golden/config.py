@@ -89,6 +89,7 @@ PRESETS = {
     "balanced": CodecConfig(),
     "fast": CodecConfig(),
     "paper": CodecConfig(mult_bits=16),  # 16 rows, 10-bit counts, full-width multiplier
+    "fpga": CodecConfig(),
 }
 DEFAULT_PRESET = "balanced"
 

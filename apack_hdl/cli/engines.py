@@ -18,8 +18,8 @@ OPTIONS = {
                          help="Bits of a word of the compressed streams."),
     "streams": click.option("--streams", metavar="S[,S]", help="Streams that an engine serves in turn; two numbers are "
                             "those of encoder and decoder."),
-    "search": click.option("--search", metavar="NAME", help="How the decoder finds a value's row: flash, bisection, "
-                           "division."),
+    "search": click.option("--search", metavar="NAME", help="How the decoder finds a value's row: division, "
+                           "flash, quaternary, bisection."),
     "banks": click.option("--banks", type=int, metavar="B", help="Tables an engine holds: with 2, one is loaded while "
                           "the other is in use."),
 }
