@@ -34,7 +34,7 @@ test: setup ## run the tests; more pytest options in PYTEST_ARGS, processes in J
 bench: setup ## measure the speed of the golden codec
 	.venv/bin/apack bench
 
-explore: setup ## sweep configurations of the engines: area, clock, energy, compression (synth/reports/; an hour)
+explore: setup ## sweep configurations of the engines: area, clock, energy, compression (synth/reports/; half an hour)
 	.venv/bin/apack explore -o synth/reports
 
 lint: setup ## check the Python code

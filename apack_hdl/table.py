@@ -79,8 +79,10 @@ class RowTable(wiring.Component):
             with m.If(last):
                 m.d.sync += [done.eq(0), total.eq(0), loaded.eq(loaded | chosen)]
         for bank, out in enumerate([self.rows] if self.banks == 1 else self.rows):
-            rows = Signal(table_layout(cfg), name=f"bank{bank}" if self.banks > 1 else "rows", reset_less=True)
-            m.d.comb += out.eq(rows)
+            # The first row begins at 0 with 0 counts before it, and needs no registers for that.
+            row = table_layout(cfg).elem_shape
+            rows = Signal(data.ArrayLayout(row, cfg.rows - 1), name=f"kept{bank}", reset_less=True)
+            m.d.comb += out.eq(Cat(Const(0, row.size), rows))
             with m.If(self.load.valid & self.load.ready & chosen[bank]):
                 self._shift_in(m, rows, total)
         return m
@@ -99,6 +101,5 @@ class RowTable(wiring.Component):
         """One row more, the others move up; ``total`` counts lie before it."""
         v_min = self.load.p.v_min
         m.d.sync += [rows[-1].v_min.eq(v_min), rows[-1].c.eq(total)]
-        # The first row begins at 0 with 0 counts before it, and needs no registers for that.
-        for here, above in zip(list(rows)[1:-1], list(rows)[2:], strict=True):
-            m.d.sync += [here.v_min.eq(above.v_min), here.c.eq(above.c)]
+        for here, above in zip(list(rows)[:-1], list(rows)[1:], strict=True):
+            m.d.sync += here.eq(above)

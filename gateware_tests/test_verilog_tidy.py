@@ -1,8 +1,12 @@
 """The way from Yosys' Verilog to the emitted one, step by step, on pieces one can read."""
 
+import re
 import textwrap
 
 import pytest
+from amaranth import Module, Signal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
 
 from apack_hdl.verilog import conversion, names, writer
 from apack_hdl.verilog.reader import read
@@ -128,6 +132,29 @@ def test_register_with_reset():
           end
         endmodule
         """)
+
+
+class Halves(wiring.Component):
+    """A register of which only the upper half is ever assigned; it gives as many of its bits as are asked for."""
+
+    def __init__(self, shown: int):
+        self.shown = shown
+        super().__init__({"i": In(4), "o": Out(shown)})
+
+    def elaborate(self, platform):
+        m = Module()
+        held = Signal(8, reset_less=True)
+        with m.If(self.i[0]):
+            m.d.sync += held[4:].eq(self.i)
+        m.d.comb += self.o.eq(held[8 - self.shown :])
+        return m
+
+
+def test_register_that_is_assigned_in_part():
+    _, text = conversion.convert(Halves(4), "halves")
+    assert re.search(r"if \(i\[0\]\)\s+held\w* <= i;", text), text
+    with pytest.raises(ValueError, match="halves: nothing drives \\w+, bits 0xf"):
+        conversion.convert(Halves(8), "halves")
 
 
 def test_fields_dead_bits_and_instances():

@@ -104,7 +104,7 @@ def cross(directions: Iterable[str], presets: Iterable[str], lists: dict[str, tu
 
 
 def default_sweep(directions: Iterable[str] = tuple(TOPS), period_ns: float = 1.0) -> Iterator[Point]:
-    """The presets; streams against searches; every parameter by itself, around the default, and with few streams.
+    """The presets; streams against searches; every parameter by itself, around the default.
 
     ``period_ns``: the library's; a part of these is also tried with less.
     """
@@ -115,9 +115,8 @@ def default_sweep(directions: Iterable[str] = tuple(TOPS), period_ns: float = 1.
         yield from cross([direction], [DEFAULT_PRESET], {"search": tuple(SEARCHES), "streams": STREAMS})
         yield from (replace(preset_point(name, direction), period_ns=shorter) for name in PRESETS)
         yield from (replace(base, streams=streams, period_ns=shorter) for streams in STREAMS)
-        for centre in (base, replace(base, streams=1 if base.streams > 1 else 4)):
-            for name, values in STAR.items():
-                yield from (replace(centre, **{name: value}) for value in values)
+        for name, values in STAR.items():
+            yield from (replace(base, **{name: value}) for value in values)
 
 
 def choose(points: Iterable[Point]) -> tuple[list[Point], list[tuple[Point, str]]]:

@@ -10,6 +10,7 @@ from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
 from . import arrays, fields, names, reader, registers, tidy, widths, writer
+from .liveness import check_driven
 from .tree import Module
 
 
@@ -44,6 +45,7 @@ def tidy_up(modules: list[Module], streams: list[str]):
         tidy.write_out(module)
         for process in module.processes:
             process.body = tidy.simplify_cases(process.body)
+    check_driven(modules)
     tidy.mention_unused(modules[0])
     names.choose_names(modules)
     for module in modules:

@@ -1,6 +1,6 @@
 """Which bits are of use."""
 
-from .tree import ARITHMETIC, BITWISE, CHOICES, Assign, Case, Cat, Expr, If, Instance, Module, Op, Ref
+from .tree import ARITHMETIC, BITWISE, CHOICES, Assign, Case, Cat, Expr, If, Instance, Module, Op, Ref, assigns_in, refs
 
 
 class Liveness:
@@ -95,3 +95,20 @@ class Liveness:
             case Op(name, args):
                 for arg in args:
                     self._need(arg, mask if name in BITWISE else up_to_top if name in ARITHMETIC else -1)
+
+
+def check_driven(modules: list[Module]):
+    """Raise ValueError if a bit that reaches an output of the top comes from nowhere: its logic has been lost."""
+    live = Liveness(modules)
+    for module in modules:
+        driven = {name: -(net.direction == "input") for name, net in module.nets.items()}
+        targets = [assign.target for assign in module.assigns]
+        targets += [assign.target for process in module.processes for assign in assigns_in(process.body)]
+        for instance in module.instances:
+            inside = live.modules[instance.module].nets
+            targets += [expr for port, expr in instance.ports.items() if inside[port].direction == "output"]
+        for ref in (ref for target in targets for ref in refs(target)):
+            driven[ref.net] |= ((1 << ref.width) - 1) << ref.low
+        for name, mask in live.masks[module.name].items():
+            if mask & ~driven[name]:
+                raise ValueError(f"{module.name}: nothing drives {name}, bits {mask & ~driven[name]:#x}")

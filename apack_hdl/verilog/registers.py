@@ -5,23 +5,28 @@ from .widths import select
 
 
 def fold_next_state(module: Module):
-    """Assign registers where their next state is decided, and put reset first."""
+    """Assign registers where their next state is decided, and put reset first.
+
+    Where some bits of a register are never assigned, Yosys decides on each part in a block of its own.
+    """
     reads = read_counts(module)
-    combinational = {}
+    deciding = {}
     for process in module.processes:
         targets = {ref.net for assign in assigns_in(process.body) for ref in refs(assign.target)}
         if process.clock is None and len(targets) == 1:
-            combinational[targets.pop()] = process
+            deciding.setdefault(targets.pop(), []).append(process)
     folded = []
     for process in module.processes:
         if process.clock is None:
             continue
         (copy,) = process.body
-        source = combinational.get(copy.value.net) if isinstance(copy.value, Ref) else None
-        if source is not None and copy.value.whole and reads[copy.value.net] == 1:
-            process.body = _retarget(source.body, copy.value.net, copy.target)
-            folded.append(source)
-        process.body = _reset_first(process.body)
+        sources = deciding.get(copy.value.net, []) if isinstance(copy.value, Ref) else []
+        if sources and copy.value.whole and reads[copy.value.net] == 1:
+            parts = [_retarget(source.body, copy.value.net, copy.target) for source in sources]
+            process.body = sum(map(_reset_first, parts), ())
+            folded += sources
+        else:
+            process.body = _reset_first(process.body)
     module.processes = [process for process in module.processes if not any(process is gone for gone in folded)]
 
 
