@@ -24,6 +24,7 @@ from apack_hdl.simulation.bench import StreamError
 from golden.config import PRESETS as CODECS
 from golden.config import CodecConfig
 from golden.container import Reader
+from golden.search import search_table
 from golden.table import SymbolTable
 from synth import SynthError
 from synth.libraries import locate
@@ -478,6 +479,17 @@ def test_options_of_engines(apack):
                        {"word": 64, "streams": 5, "search": "bisection", "banks": 2}]
     apack("verilog", "encoder", *SMALL, "--streams", "2", "-o", "one")
     assert json.loads(Path("one/apack_encoder.json").read_text())["options"]["streams"] == 2
+
+
+@pytest.mark.parametrize("streams, lengths, want", [
+    (1, [0, 1, 20], [0, 1, 20]), (2, [0, 1, 20], [0, 1, 20]), (4, [5, 0], [5, 0, 5, 0]),
+])
+def test_every_length_is_dealt(streams, lengths, want):
+    """Also where an engine has fewer streams than lengths are asked for."""
+    table = search_table(CodecConfig(block=8), np.ones(256, np.int64)).table
+    queues = simulate.make_queues([table], [np.arange(100, dtype=np.uint8)], streams, lengths, None)
+    assert [sum(len(codes) for _, codes in queue) for queue in queues] == want
+
 
 
 def test_simulate_tensors_one_after_the_other(apack, no_tools):

@@ -128,7 +128,8 @@ def make_queues(tables, tensors: list[np.ndarray], streams: int, lengths: list[i
         if lengths is None:
             dealt = deal(table, codes, streams=streams, block=block, number=number)
         else:
-            dealt = [cut(number, codes, lengths[i % len(lengths)], table.config.block) for i in range(streams)]
+            wanted = [lengths[i % len(lengths)] for i in range(max(streams, len(lengths)))]
+            dealt = [cut(number, codes, length, table.config.block) for length in wanted]
         queues += [[] for _ in range(len(dealt) - len(queues))]
         for queue, blocks in zip(queues, dealt, strict=False):
             queue += blocks
