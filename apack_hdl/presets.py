@@ -38,7 +38,7 @@ PRESETS = {
         "one value per cycle at 1 GHz", CODECS["balanced"], decoder={"streams": 6, "search": "division"}
     ),
     "fast": EnginePreset(
-        "highest clock", CODECS["fast"], decoder={"streams": 8, "search": "division"}, press=0.8
+        "highest clock", CODECS["fast"], decoder={"streams": 7, "search": "division"}, press=0.8
     ),
     "paper": EnginePreset(
         "full-width multiplier, all rows compared at once", CODECS["paper"], decoder={"streams": 8, "search": "flash"}
