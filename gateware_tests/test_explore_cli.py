@@ -219,7 +219,10 @@ def test_a_sweep_from_end_to_end(apack, monkeypatch, tmp_path):
 
 
 def test_interrupt_is_one_line_and_keeps_what_is_finished(tmp_path):
-    command = [sys.executable, "-c", "from apack_hdl.cli import main; main()", "explore", "encoder", *SMALL, "-j", "1"]
+    # Jobs in the background of a shell begin with SIGINT ignored, and the tests may be one.
+    program = "import signal; signal.signal(signal.SIGINT, signal.default_int_handler); "
+    program += "from apack_hdl.cli import main; main()"
+    command = [sys.executable, "-c", program, "explore", "encoder", *SMALL, "-j", "1"]
     sweep = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     store = tmp_path / "build/explore/points"
     while not store.is_dir() or not list(store.glob("[0-9a-f]*.json")):
