@@ -30,7 +30,8 @@ WHAT = {
 STREAMS = """\
 N is the number of a stream, 0..$last_stream: $streams independent streams take turns in the engine, each with ports of
 its own, for one value per cycle together. Each begins and ends its blocks for itself, and none waits for another:
-neither for one that has nothing to do nor for one whose outputs are not taken."""
+neither for one that has nothing to do nor for one whose outputs are not taken. What they share is the table: loading
+waits for every stream that uses it, and new blocks wait for loading."""
 ONE_TABLE = """\
 load takes $rows transfers, first row first; a table of fewer rows has empty rows (v_min 0, count 0) in front. A table
 is taken while no block is in progress; none begins while a table is offered or half loaded, or before a first one
