@@ -1,5 +1,6 @@
 """Readers of model files: every value as the file's own library means it, with width, scale, operator and role."""
 
+import json
 import logging
 import tracemalloc
 import warnings
@@ -11,7 +12,7 @@ import pytest
 
 from golden.errors import FormatError
 from golden.tensors import Recipe, named, open_model
-from golden.tensors.roles import name_role
+from golden.tensors.role_names import name_role, name_roles, pack_roles
 
 RNG = np.random.default_rng(3)
 INT8 = RNG.integers(-128, 128, (3, 4)).astype(np.int8)
@@ -368,6 +369,52 @@ def test_onnx_data_location_said_twice(tmp_path):
 ])
 def test_roles_of_names(name, role):
     assert name_role(name) == role
+
+
+def test_names_of_other_networks_tell_no_role(tmp_path):
+    """Dense layers are called w1, fc2 or head anywhere; only beside attention do they tell a transformer."""
+    names = ["w1", "features.w2", "fc1.weight", "classifier.weight", "embed.weight"]
+    assert [*map(name_roles([*names, "some.value"]), names)] == [None] * 4 + ["embedding"]
+    role = name_roles([*names, "layers.0.attention.wq.weight"])
+    assert [*map(role, names)] == ["feed-forward"] * 3 + ["head", "embedding"]
+    arrays = {name: RNG.integers(-9, 9, (4, 4)).astype(np.int8) for name in ("w1", "w2", "fc1.weight")}
+    safe = pytest.importorskip("safetensors.numpy")
+    safe.save_file(arrays, tmp_path / "cnn.safetensors")
+    assert {record.meta["role"] for record, _ in read(tmp_path / "cnn.safetensors").values()} == {None}
+    safe.save_file(arrays | {"attn.q_proj": arrays["w1"]}, tmp_path / "llm.safetensors")
+    roles = {name: record.meta["role"] for name, (record, _) in read(tmp_path / "llm.safetensors").items()}
+    assert roles == dict.fromkeys(arrays, "feed-forward") | {"attn.q_proj": "projection"}
+
+
+def pack_of(kind: str, *tensors):
+    """Entries of a pack: (name, operator, shape)."""
+    return [{"kind": kind, "name": n, "op": op, "shape": list(shape)} for n, op, shape in tensors]
+
+
+WEIGHTS = pack_of("weight", ("t", "Gather", (99, 8)), ("m1", "MatMul", (8, 8)), ("m2", "MatMul", (8, 24)),
+                  ("m3", "Gemm", (8, 32)), ("m4", "Gemm", (32, 8)), ("c", "Conv", (8, 8, 3, 3)), ("r", "LSTM", (8, 8)))
+ATTENTION = pack_of("activation", ("n", "Add", (1, 5, 8)), *((x, "MatMul", (1, 5, 8)) for x in "abc"),
+                    ("s", "MatMul", (1, 2, 5, 5)), ("p", "Softmax", (1, 2, 5, 5)), ("o", "MatMul", (1, 5, 8)))
+
+
+def test_roles_of_a_pack_without_any(tmp_path):
+    """From operators and shapes: of a network with attention all, of others the embedding only."""
+    weights = ["embedding", "projection", "projection", "feed-forward", "feed-forward", None, None]
+    assert pack_roles(WEIGHTS + ATTENTION) == weights + [None, "qkv", "qkv", "qkv", None, None, None]
+    assert pack_roles(WEIGHTS) == ["embedding"] + [None] * 6
+    flat = pack_of("activation", ("y", "FULLY_CONNECTED", (1, 9)), ("z", "SOFTMAX", (1, 9)))
+    assert pack_roles(WEIGHTS + flat) == ["embedding"] + [None] * 8
+    assert pack_roles([{"key": "x"}]) == [None]
+    named = pack_of("weight", ("l0.attn.k_proj", "?", (8, 2))) + pack_of("activation", ("l0.attn.k_proj", "?", (1, 2)))
+    assert pack_roles(named) == ["projection", None]
+    path = tmp_path / "p.npz"
+    for given, expected in ((None, weights), ("kv", [None, "kv", None, None, None, None, None])):
+        entries = [dict(entry, key=f"k{i}") for i, entry in enumerate(WEIGHTS + ATTENTION)]
+        entries[1]["role"] = given  # a pack that tells a role itself is left alone
+        arrays = {entry["key"]: np.arange(4, dtype=np.int8) for entry in entries}
+        np.savez(path, meta=np.frombuffer(json.dumps({"tensors": entries}).encode(), np.uint8), **arrays)
+        with open_model(path) as pack:
+            assert [record.meta.get("role") for record in pack.records][:7] == expected
 
 
 def pack_words(codes, bits, order):

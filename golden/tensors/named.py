@@ -16,7 +16,7 @@ import numpy as np
 
 from .base import Record, TensorFile, check_size, damage
 from .recipe import Recipe, parts
-from .roles import name_role
+from .role_names import name_role, name_roles
 
 INTEGERS = {"int8": 8, "uint8": 8, "int16": 16, "uint16": 16}
 FLOATS = {"float16", "bfloat16", "float32", "float64"}
@@ -38,6 +38,7 @@ class NamedTensors(TensorFile):
 
     def sort(self, entries: dict[str, tuple[str, tuple]]) -> None:
         """Make records of the file's tensors: name -> (dtype as numpy calls it, shape)."""
+        self._role = name_roles(entries)
         helpers = {f"{name.removesuffix('qweight')}{part}" for name in entries if name.endswith("qweight")
                    for part in ("scales", "qzeros", "g_idx")}
         for name, (dtype, shape) in entries.items():
@@ -57,7 +58,7 @@ class NamedTensors(TensorFile):
 
     def _add(self, name: str, bits: int, shape, how: str, axis: int | None = None, **meta) -> None:
         layer = name.rpartition(".")[0] or name
-        record = self.add(name, bits, shape, layer=layer, role=name_role(name), axis=axis, **meta)
+        record = self.add(name, bits, shape, layer=layer, role=self._role(name), axis=axis, **meta)
         self._sources[record.key] = name, how, axis
 
     def _float(self, name: str, shape, values: int) -> None:

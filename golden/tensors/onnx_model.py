@@ -14,7 +14,8 @@ from .base import Record, TensorFile, damage, unpack
 from .graph import FLOAT_WEIGHTS, INTEGER_WEIGHTS, Graph, attribute, layer
 from .onnx_file import FLOATS, INTEGERS, OnnxFile
 from .recipe import Recipe, parts
-from .roles import graph_roles, name_role
+from .role_names import name_roles
+from .roles import graph_roles
 
 MOST_SCALES = 4096  # listed in a record; blocks have more scales than anybody reads
 
@@ -37,7 +38,7 @@ class OnnxModel(TensorFile):
         with damage(path):
             self.graphs = list(Graph(self.file.model.graph).all())
             for graph in self.graphs:
-                self._roles = graph_roles(graph)[0]
+                self._roles, self._named = graph_roles(graph)[0], name_roles(graph.constants)
                 for node in graph.nodes:
                     self._integers(graph, node)
                     if quantize:
@@ -77,7 +78,7 @@ class OnnxModel(TensorFile):
         meta = self.scaling(graph, node, scaling)
         group = attribute(node, "block_size", 0)
         meta |= {"group": group} if group else {}
-        role = self._roles.get(tensor.name) or name_role(tensor.name)
+        role = self._roles.get(tensor.name) or self._named(tensor.name)
         record = self.add(tensor.name, bits, shape, op=op, layer=where, role=role, **meta)
         self._sources[record.key] = tensor, packed, None
 
@@ -94,7 +95,7 @@ class OnnxModel(TensorFile):
         self._seen.add(id(tensor))
         users = graph.users(node.output[0])
         op, where = (users[0][0].op_type, layer(users[0][0])) if users else (node.op_type, layer(node))
-        role = self._roles.get(tensor.name) or name_role(tensor.name)
+        role = self._roles.get(tensor.name) or self._named(tensor.name)
         record = self.add(tensor.name, INTEGERS[kind], tensor.dims, op=op, layer=where, role=role, **meta)
         self._sources[record.key] = tensor, kind, meta["axis"]
 
@@ -133,7 +134,7 @@ class OnnxModel(TensorFile):
         if node.op_type == "Gemm" and attribute(node, "transA" if index == 0 else "transB", 0):
             swapped = not swapped
         axis = channel_axis(axis, len(tensor.dims), swapped) if self.recipe.per_channel else None
-        role = self._roles.get(name) or name_role(name)
+        role = self._roles.get(name) or self._named(name)
         record = self.add(name, self.recipe.bits, tensor.dims, op=node.op_type, layer=layer(node), role=role, axis=axis,
                           quantized=str(self.recipe))
         self._sources[record.key] = tensor, None, axis

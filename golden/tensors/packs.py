@@ -14,6 +14,7 @@ import numpy as np
 
 from ..errors import FormatError
 from .base import Record, TensorFile, check_member, damage
+from .role_names import pack_roles
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
 
@@ -59,10 +60,19 @@ class Pack:
                 self._arrays = np.load(self._file, allow_pickle=False)
             description = self._description()
             self.records = [self._record(entry) for entry in description["tensors"]]
+            self._add_roles()
             self.info = description.get("info", {})
         except BaseException:
             self.close()
             raise
+
+    def _add_roles(self) -> None:
+        """Tell roles where the pack says nothing about any: it may be of a writer that knows none."""
+        entries = [record.meta for record in self.records]
+        if not any(entry.get("role") for entry in entries):
+            for entry, role in zip(entries, pack_roles(entries), strict=True):
+                if role:
+                    entry["role"] = role
 
     def __enter__(self) -> "Pack":
         return self

@@ -1,10 +1,8 @@
 """What a tensor is for in a transformer: embedding, projection, feed-forward, head, or keys and values ("kv").
 
-Two heuristics, both documented in README.md: of an ONNX graph, by following the data around each softmax; of names,
-by the words that transformer libraries use. Anything else has no role.
+Heuristics, documented in README.md. Here: of an ONNX graph, by following the data around each softmax;
+``role_names.py``: of names, and of tensor packs. Anything else has no role.
 """
-
-import re
 
 from .graph import CODING, FLOAT_WEIGHTS, INTEGER_WEIGHTS, MOVES, Graph, plain
 
@@ -14,19 +12,6 @@ PRODUCTS = {"MatMul", "QLinearMatMul", "MatMulInteger", "MatMulIntegerToFloat", 
 DENSE = PRODUCTS | {"Gemm", "QGemm", "MatMulNBits"}
 FUSED = {"Attention", "QAttention"}  # projection and attention in one, in onnxruntime's own set of operators
 FAR = 24  # operators followed from a softmax or a product before giving up
-
-NAMES = (  # first match counts; names are lower case
-    ("embedding", r"embed|\bwte\b|\bwpe\b|tok_?emb|pos_?emb"),
-    ("head", r"lm_head|classifier|\bpooler\b|\bhead\b"),
-    ("projection", r"\b[qkvo]_proj|\bqkv|in_proj|out_proj|c_attn|attn|attention|\b(query|key|value)\b|\bw[qkvo]\b"),
-    ("feed-forward", r"mlp|ffn|feed_?forward|\bfc[12]\b|intermediate|(gate|up|down)_proj|\bw[123]\b|\boutput\.dense"),
-)
-
-
-def name_role(name: str) -> str | None:
-    """The role that a tensor's name tells, if any. Words are bounded by dots, slashes and colons."""
-    text = re.sub(r"[/:]", ".", name.lower())
-    return next((role for role, pattern in NAMES if re.search(pattern, text)), None)
 
 
 def graph_roles(graph: Graph) -> tuple[dict[str, str], set[str]]:
