@@ -59,7 +59,7 @@ def test_page_holds_the_document(document):
     assert shown["totals"]["weights"][1:6] == [round(total[n]) for n in (
         "values", "raw_bits", "floor_bits", "bound_bits", "apack_bits")]
     assert shown["totals"]["weights"][7] == [total["rivals"][name] for name in RIVAL_NAMES]
-    assert list(shown["roles"]) == ["embedding"] and shown["stored"] == 6 * 400 + 2 * 500
+    assert list(shown["roles"]) == ["embedding"] and shown["whole"] == 6 * 400 + 2 * 900
     for row, tensor in zip(shown["tensors"], model["tensors"], strict=True):
         assert row[4] == tensor["raw_bits"] and row[7] == tensor["apack_bits"] and row[9] == tensor["width"]
     assert [row[0] for row in shown["tensors"][-2:]] == ["relu [0]", "relu [1]"]
@@ -83,7 +83,7 @@ def test_report_of_a_thousand_tensors_is_bounded():
     } | {f"{name}_bits": 10**7 for name in ("raw", "floor", "bound", "apack", "self")}
     sums = {name: tensor[name] for name in tensor if name.endswith("_bits") or name == "rivals"}
     sums |= {"tensors": 2000, "values": 10**9, "name": "x", "kind": "weights", "op": "Conv", "share": 1e-3}
-    sums["stored"] = sums
+    sums["whole"] = sums
     model = {"name": "m", "info": {}, "tensors": [tensor] * 2000, "layers": [sums] * 2000, "roles": {}}
     model["totals"] = {"weights": sums, "all": sums}
     settings = {"rivals": list(RIVALS), "activation_tables": "others", "verified": False, "config": {}}
@@ -130,10 +130,12 @@ def test_command(apack, tmp_path, per):
     assert (code, said) == (0, "") and max(map(len, text.splitlines())) <= 110
     assert all(len(line) <= 80 for line in text.splitlines() if line[:1] in "┏┃┡│└┌")
     document = json.loads((tmp_path / "f.json").read_text())
-    assert (document["format"], document["version"]) == ("apack-footprint", 1)
+    assert (document["format"], document["version"]) == ("apack-footprint", 2)
     model = document["models"][0]
     assert "picture" not in model["tensors"][0] and set(model["tensors"][0]["rivals"]) == set(RIVAL_NAMES)
-    assert f"{model['totals']['all']['ratio']:.4f}" in text and "scaled up; as measured" in text and "2 models" in text
+    assert f"{model['totals']['all']['ratio']:.4f}" in text and "2 models" in text
+    assert f"APack {model['totals']['all']['whole']['ratio']:.4f}\n" in text and "; mean " in text
+    assert f"one.npz {model['speed']['mb_per_s']:.1f}, one.npz" in text
     assert all(name in text for name in RIVAL_NAMES) and "- embedding" in text
     assert ("share" in text) == (per != "model") and ("relu [1]" in text) == (per == "tensor")
     assert data_of((tmp_path / "f.html").read_text())["models"][1]["pictures"]
@@ -148,7 +150,7 @@ def test_other_tables_jobs_and_verification_agree(apack, tmp_path):
         assert (code, said) == (0, "")
         results.append(json.loads(text)["models"][0]["totals"])
     assert results[0] == results[1] == results[2] != results[3]
-    assert results[3]["activations"]["loss"] == 0
+    assert results[3]["activations"]["loss"] is None
 
 
 @pytest.mark.parametrize("arguments, words", [

@@ -35,7 +35,8 @@ def coder_options(command):
 @click.option("--rivals", metavar="none|all|NAME,...", default="none", show_default=True,
               help="Other schemes to measure on the same tensors.")
 @click.option("--activation-tables", type=click.Choice(ACTIVATION_TABLES), default="others", show_default=True,
-              help="Where the table of an activation is from: the model's other inputs, or the very tensor.")
+              help="Where the table of an activation is from: the model's other inputs, the first of them, or the very "
+              "tensor.")
 @click.option("--verify", is_flag=True, help="Make every file, read it back and compare; slow.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes to work in.")
 @click.option("--cluster", metavar="ADDRESS", help="Work on a Dask cluster instead, such as tcp://host:8786.")
@@ -53,8 +54,9 @@ def footprint_command(models, per, rivals, activation_tables, verify, jobs, clus
     table not counted) and, with --rivals, other schemes.
 
     Weights have tables of their own. The table of an activation comes from the other inputs in the pack, since in
-    use it is made before the values are known. Figures of a tensor of which a pack holds only the beginning are scaled
-    up to all of it; the JSON has both (golden/footprint/FOOTPRINT.md).
+    use it is made before the values are known; --activation-tables first takes it from the first input and measures it
+    on the others. Figures are of the values that are there; where a pack holds only the beginnings of tensors, the JSON
+    has an extrapolation to all of them, too (golden/footprint/FOOTPRINT.md).
 
     \b
     Example:

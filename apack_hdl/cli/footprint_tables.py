@@ -1,5 +1,7 @@
 """Tables of footprints for the terminal."""
 
+from pathlib import Path
+
 from golden.archive import FRONT_BYTES
 
 from .support import counted, print_table, say
@@ -7,11 +9,12 @@ from .support import counted, print_table, say
 # What to print a further table of: the column it begins with, and where the document has it.
 PER = {"model": None, "layer": ("layer", "layers"), "tensor": ("tensor", "tensors")}
 
-COLUMNS = ("tensors", "count", "values", "entropy", "bound", "APack", "over", "loss")
+COLUMNS = ("tensors", "values", "entropy", "bound", "APack", "over", "loss")
 LEGEND = (
     "ratios to raw bits; bound: the best table, itself not counted;\n"
     "over: APack over the bound; loss: what tables from other inputs cost of it"
 )
+SPEED = "MB of tensors a second of processor time"
 
 
 def render(document: dict, per: str, seconds: float) -> None:
@@ -26,21 +29,29 @@ def render(document: dict, per: str, seconds: float) -> None:
         for line in notes(model):
             say(line)
     if len(document["models"]) > 1:
-        print_table(f"{len(document['models'])} models", ("ratio", *COLUMNS[3:6]), summary_rows(document["summary"]))
+        print_table(f"{len(document['models'])} models", ("ratio", *COLUMNS[2:5]), summary_rows(document["summary"]))
+        for line in losses(document):
+            say(line)
     say(LEGEND)
-    size = sum(model["totals"]["all"]["stored"]["raw_bits"] for model in document["models"]) / 8e6
+    size = sum(model["totals"]["all"]["raw_bits"] for model in document["models"]) / 8e6
     say(f"{size:.2f} MB of tensors measured in {seconds:.1f} s, {size / seconds:.1f} MB/s")
+    speeds = (f"{Path(model['name']).name} {model['speed']['mb_per_s']:.1f}" for model in document["models"])
+    say(f"{SPEED}: {', '.join(speeds)}")
 
 
 def footprint_rows(model: dict) -> list[tuple[str, ...]]:
-    """A row for each kind of tensor, all of them, and each role that the model tells apart."""
-    roles = {f"- {role}": sums for role, sums in model["roles"].items()}
-    return [_row(name, sums) for name, sums in (model["totals"] | roles).items() if sums["raw_bits"]]
+    """A row for each kind of tensor, all of them, those that were profiled, and each role in the model."""
+    parts = {f"- {role}": sums for role, sums in model["roles"].items()}
+    profiled = model["profiled"]["tensors"]
+    if 0 < profiled < model["totals"]["activations"]["tensors"]:
+        parts = {"- profiled": model["profiled"]} | parts
+    return [_row(name, sums) for name, sums in (model["totals"] | parts).items() if sums["tensors"]]
 
 
 def _row(name: str, sums: dict) -> tuple[str, ...]:
     overhead = "-" if sums["overhead"] is None else f"{sums['overhead']:+.2%}"
-    return name, f"{sums['tensors']:,}", f"{sums['values']:,}", *_ratios(sums), overhead, f"{sums['loss']:.2%}"
+    loss = "-" if sums["loss"] is None else f"{sums['loss']:.2%}"
+    return name, f"{sums['values']:,}", *_ratios(sums), overhead, loss
 
 
 def _ratios(sums: dict) -> tuple[str, ...]:
@@ -74,10 +85,12 @@ def scheme_rows(model: dict) -> list[tuple[str, ...]]:
 def notes(model: dict) -> list[str]:
     """What has to be known about the figures of this model."""
     total, lines = model["totals"]["all"], []
-    if total["values"] != total["stored"]["values"]:
+    whole = total["whole"]
+    if total["values"] != whole["values"]:
         lines.append(
-            f"measured on {total['stored']['values']:,} of {total['values']:,} values, the beginnings of tensors, "
-            f"and scaled up; as measured: {total['stored']['ratio']:.4f}"
+            f"these are {total['values']:,} of {whole['values']:,} values, the beginnings of tensors;\n"
+            f"extrapolated to whole tensors: entropy {whole['floor_bits'] / whole['raw_bits']:.4f}, "
+            f"APack {whole['ratio']:.4f}"
         )
     if total["bound_bits"]:
         bits = total["archive_bits"] + 8 * FRONT_BYTES
@@ -92,9 +105,21 @@ def notes(model: dict) -> list[str]:
 
 
 def summary_rows(summary: dict) -> list[tuple[str, ...]]:
-    """Means over models, and their sums."""
+    """Means over models, and their sums; profiled activations apart if there are others."""
     rows = []
-    for group in (name for name in summary if name != "stored"):
+    same = summary.get("profiled") == summary.get("activations")
+    for group in (name for name in summary if name != "whole" and not (same and name == "profiled")):
         for label, how in (("mean", "mean"), ("by values", "weighted")):
             rows.append((f"{group}, {label}", *(f"{summary[group][how][n]:.4f}" for n in ("floor", "bound", "apack"))))
     return rows
+
+
+def losses(document: dict) -> list[str]:
+    """The mean of what tables from other inputs cost."""
+    profiled = document["summary"].get("profiled")
+    if not profiled:
+        return []
+    source = "the first input" if document["settings"]["activation_tables"] == "first" else "the other inputs"
+    each = ((Path(m["name"]).name, m["profiled"]["loss"]) for m in document["models"])
+    found = ", ".join(f"{name} {loss:.2%}" for name, loss in each if loss is not None)
+    return [f"loss of activations with tables from {source}: {found}; mean {profiled['mean_loss']:.2%}"]

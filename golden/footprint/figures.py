@@ -12,7 +12,7 @@ from ..errors import FormatError
 from ..header import Header
 from ..search import TableSearch, histogram
 from ..table import SymbolTable
-from .settings import Settings
+from .settings import PROFILED, Settings
 from .sizes import Sizes, tensor_sizes
 
 # Values whose files are sized together: enough blocks to fill the lanes, few enough to stay in memory.
@@ -83,19 +83,29 @@ def _table_for(tensor: _Tensor, group: list[_Tensor], settings: Settings) -> tup
     """The table to code a tensor with, and whose it is."""
     if tensor.record.kind != "activation" or settings.activation_tables == "self":
         return tensor.own.table, "self"
-    others = [other for other in group if other.record.meta.get("input") != tensor.record.meta.get("input")]
+    mine = _input(tensor)
+    if settings.activation_tables == "first":
+        first = min(map(_input, group), default=mine)
+        others = [other for other in group if _input(other) == first != mine]
+    else:
+        others = [other for other in group if _input(other) != mine]
     if not others:
-        return tensor.own.table, "only input"
+        return tensor.own.table, "only input" if all(_input(other) == mine for other in group) else "self"
     if len(others) == 1:  # its search has been done
         search = others[0].search
     else:
         search = TableSearch(tensor.search.config, sum(other.counts for other in others))
-    return search.result(cover_all=True).table, "others"
+    return search.result(cover_all=True).table, settings.activation_tables
+
+
+def _input(tensor: _Tensor) -> int:
+    """The input an activation belongs to. One that belongs to none is alone in its group."""
+    return tensor.record.meta.get("input") or 0
 
 
 def _figures(batch: list[tuple], settings: Settings, progress, keep) -> Iterator[dict]:
     """The figures of tensors, each given with its table and where that is from."""
-    profiled = [(tensor, tensor.own.table) for tensor, _, source in batch if source == "others"]
+    profiled = [(tensor, tensor.own.table) for tensor, _, source in batch if source in PROFILED]
     files = [(tensor, table) for tensor, table, _ in batch] + profiled
     sizes = tensor_sizes((tensor.header(table), tensor.codes) for tensor, table in files)
     own_sizes = iter(sizes[len(batch):])
@@ -104,7 +114,7 @@ def _figures(batch: list[tuple], settings: Settings, progress, keep) -> Iterator
             data = _verified(tensor, table, size.file)
             if keep:
                 keep(tensor.record.key, data)
-        yield _entry(tensor, table, source, size, next(own_sizes) if source == "others" else size, settings)
+        yield _entry(tensor, table, source, size, next(own_sizes) if source in PROFILED else size, settings)
         if progress:
             progress(1)
 
@@ -126,8 +136,8 @@ def _entry(tensor: _Tensor, table, source: str, size: Sizes, own: Sizes, setting
     entry = {name: record.meta.get(name) for name in ("layer", "op", "role", "input")}
     entry |= {"key": record.key, "name": record.name, "kind": record.kind, "layer": entry["layer"] or record.name}
     entry |= {
-        "width": width, "values": values, "whole_values": _whole(record, values),
-        "raw_bits": raw, "floor_bits": tensor.own.entropy_bits, "bound_bits": min(tensor.own.bound_bits, raw),
+        "width": width, "values": values, **_whole(record, values, width, tensor.own.entropy_bits), "raw_bits": raw,
+        "floor_bits": tensor.own.entropy_bits, "bound_bits": min(tensor.own.bound_bits, raw),
         "apack_bits": 8 * size.file, "self_bits": 8 * own.file, "archive_bits": 8 * size.archived,
         "table_from": source, "rows": len(table.v_min),
         "rivals": _rivals(tensor.codes, width, settings.rivals),
@@ -138,10 +148,16 @@ def _entry(tensor: _Tensor, table, source: str, size: Sizes, own: Sizes, setting
     return entry
 
 
-def _whole(record, values: int) -> int:
-    """Values of the tensor in the model, of which the array may hold only the beginning."""
-    whole = record.meta.get("n_total")
-    return whole if type(whole) is int and whole > values > 0 else values
+def _whole(record, values: int, width: int, floor_bits: float) -> dict:
+    """Values of the tensor in the model, of which the array may hold only the beginning, and their entropy in bits.
+
+    Where the file does not state the entropy of all values, that of the beginning has to do.
+    """
+    whole, entropy = record.meta.get("n_total"), record.meta.get("h_full")
+    if type(whole) is not int or not whole > values > 0:
+        return {"whole_values": values, "whole_floor_bits": floor_bits}
+    stated = type(entropy) in (int, float) and 0 <= entropy <= width
+    return {"whole_values": whole, "whole_floor_bits": whole * (entropy if stated else floor_bits / values)}
 
 
 def _rivals(codes: np.ndarray, width: int, names: tuple[str, ...]) -> dict[str, int]:

@@ -1,7 +1,8 @@
 """Footprints of whole models, in this process, in several, or on a cluster."""
 
 import signal
-from collections.abc import Callable, Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
@@ -15,7 +16,7 @@ from .figures import measure
 from .settings import Settings, together
 from .totals import model_document, summary
 
-FORMAT, VERSION = "apack-footprint", 1
+FORMAT, VERSION = "apack-footprint", 2
 # Values in a worker's task: enough to fill the lanes, few enough that workers end at about the same time. A tensor
 # costs a search besides, which is the work of about so many values.
 TASK_VALUES, SEARCH_VALUES = 1 << 21, 1 << 16
@@ -40,7 +41,7 @@ def document(settings: Settings, models: list[dict]) -> dict:
     """All of a footprint, from what :func:`model_footprint` found for each model."""
     return {
         "format": FORMAT, "version": VERSION, "settings": describe(settings), "models": models,
-        "summary": summary(models) | {"stored": summary(models, stored=True)},
+        "summary": summary(models) | {"whole": summary(models, whole=True)},
     }
 
 
@@ -64,11 +65,19 @@ def model_footprint(
         groups, info = together(model.records), model.info
         report = _reporter(progress, len(model.records))
         if submit is None:
-            tensors = list(measure(model, groups, settings, progress=report))
+            tensors, seconds = _timed(measure(model, groups, settings, progress=report))
     if submit is not None:
         common = str(Path(path).absolute()), options, settings
-        tensors = _scattered(submit, _tasks(groups), common, report)
-    return model_document(str(path), info, tensors)
+        tensors, seconds = _scattered(submit, _tasks(groups), common, report)
+    result = model_document(str(path), info, tensors)
+    size = result["totals"]["all"]["raw_bits"] / 8e6
+    return result | {"speed": {"processor_seconds": seconds, "mb_per_s": size / seconds if seconds else 0.0}}
+
+
+def _timed(figures: Iterable[dict]) -> tuple[list[dict], float]:
+    """The figures, and the processor time that they took, in seconds."""
+    began = time.process_time()
+    return list(figures), time.process_time() - began
 
 
 def describe(settings: Settings) -> dict:
@@ -112,20 +121,21 @@ def _values(record) -> int:
     return SEARCH_VALUES + (stored if type(stored) is int and stored > 0 else 0)
 
 
-def work(path: str, options: dict, settings: Settings, indices: list[int]) -> list[dict]:
-    """A task: the figures of some of a model's groups. Runs in a worker."""
+def work(path: str, options: dict, settings: Settings, indices: list[int]) -> tuple[list[dict], float]:
+    """A task: the figures of some of a model's groups, and the processor time. Runs in a worker."""
     with open_model(path, **options) as model:
         groups = together(model.records)
-        return list(measure(model, [groups[index] for index in indices], settings))
+        return _timed(measure(model, [groups[index] for index in indices], settings))
 
 
-def _scattered(submit, tasks: list[list[int]], common: tuple, report) -> list[dict]:
-    """The figures of all tasks, in order, from workers."""
-    results = {}
-    for number, figures in submit(work, [(*common, task) for task in tasks]):
+def _scattered(submit, tasks: list[list[int]], common: tuple, report) -> tuple[list[dict], float]:
+    """The figures of all tasks, in order, from workers, and their processor time."""
+    results, seconds = {}, 0.0
+    for number, (figures, took) in submit(work, [(*common, task) for task in tasks]):
         results[number] = figures
+        seconds += took
         report(len(figures))
-    return [entry for number in range(len(tasks)) for entry in results[number]]
+    return [entry for number in range(len(tasks)) for entry in results[number]], seconds
 
 
 @contextmanager

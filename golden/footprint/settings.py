@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 
 from ..config import CodecConfig
 
-ACTIVATION_TABLES = ("others", "self")
+PROFILED = ("others", "first")  # tables made of other inputs than the one they code
+ACTIVATION_TABLES = (*PROFILED, "self")
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,8 @@ class Settings:
     -------
     config : the codec's parameters; the width is each tensor's own, and its blocks are shorter where theirs must be.
     activation_tables : "others": an activation is coded with a table from the other inputs that the model holds (all
-        of them added up, every value codable); "self": with one of its own, as weights always are.
+        of them added up, every value codable); "first": with a table from the first of them, and the first input's own
+        with one of its own; "self": with one of its own, as weights always are.
     rivals : names of other schemes to measure, of :data:`golden.rivals.RIVALS`.
     verify : make every file, read it back and compare, instead of working out its size.
     pictures : keep each tensor's histogram and table, for drawing.
@@ -31,7 +33,7 @@ class Settings:
 
     def __post_init__(self):
         if self.activation_tables not in ACTIVATION_TABLES:
-            allowed = " or ".join(ACTIVATION_TABLES)
+            allowed = ", ".join(ACTIVATION_TABLES[:-1]) + f" or {ACTIVATION_TABLES[-1]}"
             raise ValueError(f"activation_tables must be {allowed}, not {self.activation_tables!r}")
         if self.rivals:
             _check_rivals(self.rivals)

@@ -2,6 +2,8 @@
 
 from statistics import fmean
 
+from .settings import PROFILED
+
 BITS = ("raw_bits", "floor_bits", "bound_bits", "apack_bits", "self_bits", "archive_bits")
 GROUPS = {"weight": "weights", "activation": "activations"}
 
@@ -20,6 +22,7 @@ def model_document(name: str, info: dict, tensors: list[dict]) -> dict:
         "name": name,
         "info": info,
         "totals": {group: totals(some) for group, some in groups.items() if some} | {"all": totals(tensors)},
+        "profiled": totals(_profiled(tensors)),
         "roles": {role: totals(some) for role, some in roles.items() if role},
         "layers": layers(tensors),
         "tensors": tensors,
@@ -27,17 +30,41 @@ def model_document(name: str, info: dict, tensors: list[dict]) -> dict:
 
 
 def totals(tensors: list[dict]) -> dict:
-    """Sums for the whole tensors; those of the values that were there, under ``stored``.
+    """Sums of the values that were there; under ``whole``, what those say about the whole tensors (:func:`_whole`).
 
-    The figures of a tensor of which only a beginning is there are scaled up to all of it, header and table included.
+    ``loss`` is that of profiled tensors alone: what was coded with a table of its own has none.
     """
-    whole = _sums(tensors, [t["whole_values"] / t["values"] if t["values"] else 1 for t in tensors])
-    stored = _sums(tensors, [1] * len(tensors))
-    profiled = sum(t["table_from"] == "others" for t in tensors)
-    return {"tensors": len(tensors), "profiled": profiled, **whole, "stored": stored}
+    loss = {"loss": quotients(_sums(_profiled(tensors)))["loss"]}
+    stored, whole = _sums(tensors), _sums([_whole(t) for t in tensors])
+    counts = {"tensors": len(tensors), "profiled": len(_profiled(tensors))}
+    return counts | stored | quotients(stored) | loss | {"whole": whole | quotients(whole) | loss}
 
 
-def _sums(tensors: list[dict], weights: list[float]) -> dict:
+def _profiled(tensors: list[dict]) -> list[dict]:
+    return [t for t in tensors if t["table_from"] in PROFILED]
+
+
+def _whole(t: dict) -> dict:
+    """The figures of the whole tensor, of which perhaps only the beginning was there: an extrapolation.
+
+    A beginning need not be like the rest. So the entropy is that of all values, where the file states it, and what a
+    scheme takes beyond the entropy grows with the number of values.
+    """
+    if t["whole_values"] == t["values"]:
+        return t
+    scale = t["whole_values"] / t["values"]
+    raw, more = t["raw_bits"] * scale, t["whole_floor_bits"] - t["floor_bits"] * scale
+
+    def grown(bits: float) -> float:
+        return min(max(bits * scale + more, 0), raw)
+
+    bits = {name: grown(t[name]) for name in BITS} | {"raw_bits": raw}
+    return t | bits | {"values": t["whole_values"], "rivals": {name: grown(b) for name, b in t["rivals"].items()}}
+
+
+def _sums(tensors: list[dict], weights: list[float] | None = None) -> dict:
+    weights = weights or [1] * len(tensors)
+
     def add(values) -> float:
         total = round(sum(value * weight for value, weight in zip(values, weights, strict=True)), 3)
         return int(total) if total == int(total) else total
@@ -46,7 +73,7 @@ def _sums(tensors: list[dict], weights: list[float]) -> dict:
     sums["values"] = round(sums["values"])
     rivals = tensors[0]["rivals"] if tensors else ()
     sums["rivals"] = {name: add(t["rivals"][name] for t in tensors) for name in rivals}
-    return sums | quotients(sums)
+    return sums
 
 
 def quotients(sums: dict) -> dict:
@@ -79,8 +106,8 @@ def layers(tensors: list[dict]) -> list[dict]:
         found.setdefault(t["layer"], []).append(t)
     result = []
     for layer, some in found.items():
-        weights = [t["whole_values"] / t["values"] / t["inputs"] if t["values"] else 1 for t in some]
-        sums = _sums(some, weights)
+        sums = _sums([_whole(t) for t in some], [1 / t["inputs"] for t in some])
+        sums |= quotients(sums)
         names = {group_of(t) for t in some}
         kind = names.pop() if len(names) == 1 else "mixed"
         op = next((t["op"] for t in some if t["op"]), None)
@@ -89,26 +116,28 @@ def layers(tensors: list[dict]) -> list[dict]:
     return result
 
 
-def summary(models: list[dict], *, stored: bool = False) -> dict:
+def summary(models: list[dict], *, whole: bool = False) -> dict:
     """Over models: means of their ratios, and the ratio of their sums (which large models dominate).
 
-    ``stored``: of the values that were there instead of whole tensors.
+    ``whole``: of whole tensors instead of the values that were there.
     """
     result = {}
-    for group in (*GROUPS.values(), "others", "all"):
-        found = [m["totals"][group] for m in models if group in m["totals"]]
-        found = [s for s in found if s["raw_bits"]]
-        sums = [s["stored"] if stored else s for s in found]
-        if not sums:
-            continue
-        names = {name.removesuffix("_bits"): [s[name] for s in sums] for name in BITS[1:]}
-        names |= {name: [s["rivals"][name] for s in sums] for name in sums[0]["rivals"]}
-        raw = [s["raw_bits"] for s in sums]
-        losses = [s["loss"] for s, whole in zip(sums, found, strict=True) if whole["profiled"]]
-        result[group] = {
-            "models": len(sums),
-            "mean": {name: fmean(b / r for b, r in zip(bits, raw, strict=True)) for name, bits in names.items()},
-            "weighted": {name: sum(bits) / sum(raw) for name, bits in names.items()},
-            "mean_loss": fmean(losses) if losses else None,
-        }
+    for group in (*GROUPS.values(), "profiled", "others", "all"):
+        found = [m["profiled"] if group == "profiled" else m["totals"].get(group) for m in models]
+        found = [s["whole"] if whole else s for s in found if s and s["raw_bits"]]
+        if found:
+            result[group] = _means(found)
     return result
+
+
+def _means(found: list[dict]) -> dict:
+    names = {name.removesuffix("_bits"): [s[name] for s in found] for name in BITS[1:]}
+    names |= {name: [s["rivals"][name] for s in found] for name in found[0]["rivals"]}
+    raw = [s["raw_bits"] for s in found]
+    losses = [s["loss"] for s in found if s["loss"] is not None]
+    return {
+        "models": len(found),
+        "mean": {name: fmean(b / r for b, r in zip(bits, raw, strict=True)) for name, bits in names.items()},
+        "weighted": {name: sum(bits) / sum(raw) for name, bits in names.items()},
+        "mean_loss": fmean(losses) if losses else None,
+    }

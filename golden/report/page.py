@@ -53,7 +53,7 @@ def _model(model: dict, names: list[str]) -> dict:
         "info": info,
         "totals": {name: _sums(sums, names) for name, sums in model["totals"].items()},
         "roles": {name: _sums(sums, names) for name, sums in model["roles"].items()},
-        "stored": model["totals"]["all"]["stored"]["values"],
+        "whole": model["totals"]["all"]["whole"]["values"],
         "layers": [_layer(layer, names) for layer in model["layers"]],
         "tensors": [_tensor(tensor, names) for tensor in tensors],
         "pictures": {i: _picture(tensors[i]["picture"]) for i in sorted(largest) if "picture" in tensors[i]},

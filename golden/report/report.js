@@ -109,8 +109,8 @@ function totals() {
     ["values", (r) => r[1][1], (r) => count(r[1][1])],
   ], rows);
   const all = model.totals.all;
-  $id("totals-note").textContent = all[1] === model.stored ? "" :
-    `Measured on ${count(model.stored)} of ${count(all[1])} values, the beginnings of tensors, and scaled up.`;
+  $id("totals-note").textContent = all[1] === model.whole ? "" :
+    `These are ${count(all[1])} of ${count(model.whole)} values, the beginnings of tensors.`;
   options($id("group"), groups.map(([name]) => [name, name]));
   $id("group").value = "all";
 }
