@@ -14,6 +14,7 @@ from apack_hdl import cli
 from golden.errors import FormatError
 from golden.tensors import Pack, Recipe, simulate_onnx
 from golden.tensors.feeds import Port, Preparation, find_files, read_inputs, split
+from golden.tensors.observe import best_range
 from golden.tensors.onnx_model import OnnxModel
 from golden.tensors.profile import profile
 from golden.tensors.run_onnx import OnnxRunner
@@ -147,7 +148,7 @@ def float_network():
     return path, c, m
 
 
-@pytest.mark.parametrize("bits", [4, 8])
+@pytest.mark.parametrize("bits", [3, 4, 8])
 def test_float_onnx(bits):
     """What layers read is quantized by its extremes, with weights that were quantized before."""
     path, c, m = float_network()
@@ -175,11 +176,42 @@ def test_float_onnx(bits):
     real = np.maximum(np.einsum("nchwij,ocij->nhwo", windows, w), 0).ravel()
     record, codes = tensors["b", 0]
     assert np.abs(codes - np.clip(np.rint(real / record.meta["scale"][0]), 0, 2**bits - 1)).max() <= 1
-    low, high = {8: (25, 80), 4: (0, 30)}[bits]
+    low, high = {8: (25, 80), 4: (0, 30), 3: (-5, 25)}[bits]
     assert low < info["output_sqnr_db"]["y"] < high
 
 
-@pytest.mark.parametrize("bits", [4, 6, 8])
+@pytest.mark.parametrize("bits", [3, 4])
+def test_scales_of_least_error(bits):
+    """Scales from extremes are spoilt by tails; those of least error leave some values outside."""
+    m = RNG.normal(size=(64, 5)).astype(np.float32)
+    path = save("t.onnx", [("MatMul", "x m", "y", {})], [("x", "FLOAT", ["n", 64])], [("y", "FLOAT", None)], {"m": m})
+    xs = RNG.laplace(size=(3, 50, 64)).astype(np.float32)
+    for i, x in enumerate(xs):
+        np.save(f"{i}.npy", x)
+    errors, sqnr = {}, {}
+    for scales in ("extremes", "mse"):
+        recipe = Recipe(bits, scales=scales)
+        info = profile(path, sorted(Path().glob("?.npy")), "out.npz", quantize=recipe, activation_bits=bits)
+        assert {"extremes": "the extremes over", "mse": "least squared error over"}[scales] in info["quantized_by"]
+        record, codes = load("out.npz")[1]["x", 0]
+        (scale,), (zero,) = record.meta["scale"], record.meta["zero_point"]
+        errors[scales] = np.square((codes - float(zero)) * scale - xs[0].ravel()).mean()
+        sqnr[scales] = info["output_sqnr_db"]["y"]
+        assert codes.max() < 2**bits
+    assert errors["mse"] < 0.6 * errors["extremes"] and sqnr["mse"] > sqnr["extremes"] + 1.5
+
+
+@pytest.mark.parametrize("counts, low, high, lows, highs", [
+    ([9, 0, 0, 9], 0.0, 0.0, (0, 0), (0, 0)),  # nothing but zeros
+    ([0] * 1000 + [100] * 1000 + [1], -1.0, 1.0, (-0.25, 0), (0.85, 1)),  # one side is empty
+    ([1000] * 20 + [0] * 179 + [1], 0.0, 100.0, (0, 0), (9, 11)),  # a value far off
+])
+def test_best_range(counts, low, high, lows, highs):
+    found = best_range(np.array(counts), low, high, 3)
+    assert lows[0] <= found[0] <= lows[1] and highs[0] <= found[1] <= highs[1]
+
+
+@pytest.mark.parametrize("bits", [2, 3, 4, 6, 8])
 def test_values_beyond_the_extremes_saturate(bits):
     """Quantization before a tensor can push it beyond what the float network showed."""
     path, _, _ = float_network()
@@ -343,6 +375,10 @@ def test_refusals(tflite, refused):
     refused(*run, "--preprocess", "size", words="--preprocess: must be NAME=VALUE")
     refused(*run, "--weight-bits", "4", words="--weight-bits: only together with --quantize")
     refused(*run, "--activation-bits", "4", words="--activation-bits: only together with --quantize")
+    refused(*run, "--scales", "mse", words="--scales: only together with --quantize")
+    for bits in ("1", "9"):
+        refused(*run, "--quantize", "--activation-bits", bits, words="2<=x<=8")
+        refused(*run, "--quantize", "--weight-bits", bits, words="2<=x<=8")
     refused("x.npy", "--inputs", "x.npy", words="a model that can be run is needed")
 
 

@@ -270,7 +270,29 @@ def test_recipe(bits, symmetric):
     assert not codes[6].any() if symmetric else (codes[6] == zero[6]).all()
 
 
-@pytest.mark.parametrize("arguments, error", [((5,), ValueError), ((8.0,), TypeError), ((8, 1), TypeError)])
+@pytest.mark.parametrize("symmetric", [True, False])
+@pytest.mark.parametrize("bits", [2, 3, 4, 8])
+def test_recipe_of_least_error(bits, symmetric):
+    """Never worse than the extremes, for each channel; far better with few bits and outliers; in range all the same."""
+    values = RNG.laplace(size=(6, 4000)).astype(np.float32)
+    values[0, 0], values[5] = 12, 0
+    errors = []
+    for scales in ("extremes", "mse"):
+        recipe = Recipe(bits, symmetric, scales=scales)
+        codes, scale, zero = recipe.quantize(values, 0)
+        top = 2 ** (bits - 1) - 1 if symmetric else 2**bits - 1
+        assert codes.max() <= top and codes.min() >= (-top if symmetric else 0) and not codes[5].any()
+        errors.append(np.square(recipe.restore(codes, scale, zero, 0) - values).sum(axis=1))
+    extremes, least = errors
+    assert (least <= extremes + 1e-9).all()
+    if bits < 8:
+        assert (least[:5] < 0.75 * extremes[:5]).all()
+
+
+@pytest.mark.parametrize("arguments, error", [
+    ((1,), ValueError), ((9,), ValueError), ((8.0,), TypeError), ((8, 1), TypeError),
+    ((8, True, True, "best"), ValueError),
+])
 def test_recipe_refuses(arguments, error):
     with pytest.raises(error):
         Recipe(*arguments)

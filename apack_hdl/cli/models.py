@@ -3,14 +3,17 @@
 import click
 
 from golden.tensors import KINDS, Recipe, open_model
+from golden.tensors.recipe import BITS, SCALES_OF
 
 from .support import blame, check_json, counted, json_option, print_table, say, show
 
 QUANTIZE = (
-    click.option("--quantize", is_flag=True, help="Make integers of float weights, by a standard recipe: scales from "
-                 "the extremes, round to nearest."),
-    click.option("--weight-bits", type=click.Choice(["4", "6", "8"]), help="Bits of those weights.  [default: 8]"),
+    click.option("--quantize", is_flag=True, help="Make integers of float weights, by a standard recipe: a scale "
+                 "for a channel, round to nearest."),
+    click.option("--weight-bits", type=click.IntRange(BITS[0], BITS[-1]), help="Bits of those weights.  [default: 8]"),
     click.option("--asymmetric", is_flag=True, help="With a zero point, codes from 0 up; else symmetric about 0."),
+    click.option("--scales", type=click.Choice(list(SCALES_OF)), help="From the lowest and highest value, or of the "
+                 "least squared error, which few bits need.  [default: extremes]"),
     click.option("--per-tensor", is_flag=True, help="One scale a tensor; else one for each output channel."),
 )
 
@@ -24,12 +27,14 @@ def quantize_options(command):
 
 def make_recipe(options: dict) -> Recipe | None:
     """The recipe that the options of :func:`quantize_options` ask for; they are taken out of ``options``."""
-    wanted, bits = options.pop("quantize"), options.pop("weight_bits")
-    asymmetric, per_tensor = options.pop("asymmetric"), options.pop("per_tensor")
-    for name, given in (("--weight-bits", bits), ("--asymmetric", asymmetric), ("--per-tensor", per_tensor)):
-        if given and not wanted:
-            raise click.ClickException(f"{name}: only together with --quantize")
-    return Recipe(int(bits or 8), not asymmetric, not per_tensor) if wanted else None
+    wanted = options.pop("quantize")
+    given = {name: options.pop(name) for name in ("weight_bits", "asymmetric", "scales", "per_tensor")}
+    if not wanted:
+        for name in filter(given.get, given):
+            raise click.ClickException(f"--{name.replace('_', '-')}: only together with --quantize")
+        return None
+    return Recipe(given["weight_bits"] or 8, not given["asymmetric"], not given["per_tensor"],
+                  given["scales"] or "extremes")
 
 
 @click.command("tensors", short_help="List the tensors of a model file.")

@@ -4,6 +4,7 @@ import click
 
 from golden.tensors import profile as profiling
 from golden.tensors.feeds import Preparation, find_files
+from golden.tensors.recipe import BITS
 
 from .models import make_recipe, quantize_options
 from .support import blame, check_json, check_outputs, counted, json_option, progress_bar, say, show
@@ -25,8 +26,8 @@ from .support import blame, check_json, check_outputs, counted, json_option, pro
 @click.option("--limit", type=click.IntRange(1), metavar="N", help="Stop after N inputs.")
 @click.option("--no-weights", is_flag=True, help="Keep activations only.")
 @quantize_options
-@click.option("--activation-bits", type=click.Choice(["4", "6", "8"]), help="With --quantize: bits of activations.  "
-              "[default: 8]")
+@click.option("--activation-bits", type=click.IntRange(BITS[0], BITS[-1]), help="With --quantize: bits of "
+              "activations.  [default: 8]")
 @json_option
 def profile_command(model, more, inputs, output, preprocess, constants, carry, values, limit, no_weights,
                     activation_bits, json_out, **options):
@@ -67,7 +68,7 @@ def profile_command(model, more, inputs, output, preprocess, constants, carry, v
     with blame(model), progress_bar() as bar:
         task = bar.add_task(model, total=None)
         info = profiling.profile(
-            model, files, output, how=how, values=values, quantize=recipe, activation_bits=int(activation_bits or 8),
+            model, files, output, how=how, values=values, quantize=recipe, activation_bits=activation_bits or 8,
             constants=given["--set"], carry=given["--carry"], limit=limit or 0, weights=not no_weights,
             progress=lambda what, done: bar.update(task, description=f"{model}: {what}", completed=done),
         )

@@ -12,9 +12,10 @@ from ..config import check_int
 from ..errors import FormatError
 from . import simulate_onnx
 from .feeds import Input, Port, Preparation, read_inputs
+from .observe import least_error, observe
 from .onnx_model import OnnxModel
-from .recipe import Recipe
-from .run_onnx import OnnxRunner, Session
+from .recipe import BITS, SCALES_OF, Recipe
+from .run_onnx import OnnxRunner
 from .run_tflite import TfliteRunner
 from .writer import PackWriter
 
@@ -79,39 +80,16 @@ def runner(path: str | os.PathLike, recipe: Recipe | None, bits: int, make_feede
         if not all(record.meta.get("quantized") for record in weights.records):
             raise FormatError(f"{path}: is quantized already; leave --quantize out")
         model = simulate_onnx.fake_weights(folded, recipe)
-        simulate_onnx.insert_quantizers(model, observe(model, make_feeder, tell), bits)
+        limits = observe(model, make_feeder, tell)
+        if recipe.scales == "mse":
+            limits = least_error(model, limits, bits, make_feeder, tell)
+        simulate_onnx.insert_quantizers(model, limits, bits)
         made = OnnxRunner(model, bits, weights)
         made.quantized_by = (
-            f"weights: {recipe}; activations: {bits} bits, asymmetric, per tensor, MinMax over the inputs; "
-            "batch normalization folded by onnxruntime"
+            f"weights: {recipe}; activations: {bits} bits, asymmetric, per tensor, {SCALES_OF[recipe.scales]} over the "
+            "inputs; batch normalization folded by onnxruntime"
         )
         yield made
-
-
-def observe(model: OnnxModel, make_feeder: Callable, tell: Callable) -> dict[str, tuple[float, float]]:
-    """Lowest and highest value of every tensor that layers read, over all inputs."""
-    graph = model.graphs[0]
-    names = simulate_onnx.read_tensors(graph)
-    session = Session(model, names)
-    extremes = {}
-
-    def step(feeds):
-        results = session.run(feeds)
-        for name in names:
-            value = results[name] if name in results else feeds[name]
-            if value.dtype.kind != "f" or not value.size:
-                continue
-            if not np.isfinite(value).all():
-                raise FormatError(f"{model.path}: {name!r} is not finite for these inputs")
-            low, high = extremes.get(name, (0.0, 0.0))
-            extremes[name] = min(low, float(value.min())), max(high, float(value.max()))
-        return results, None
-
-    for item, number, results in make_feeder(session.ports, session.outputs).run(session.ports, step):
-        tell(f"extremes, {item.name}", number)
-        for _ in results:
-            pass
-    return extremes
 
 
 class Capture:
@@ -155,7 +133,7 @@ def profile(
     ----------
     path : a ``.tflite`` or ``.onnx`` model. files : as :func:`golden.tensors.feeds.find_files` gives them.
     out : the pack. how : how files become inputs. values : kept of each activation of each input.
-    quantize : recipe for a float ONNX model, ``activation_bits`` (4, 6 or 8) for its activations.
+    quantize : recipe for a float ONNX model, ``activation_bits`` (2 to 8) for its activations.
     constants : network input -> numbers as text, such as "16000" or "1,0". carry : network input -> output that is
         its value in the next step. limit : inputs at most, 0 for all. weights : whether to store them too.
     progress : called with what is being done and the inputs done so far.
@@ -163,8 +141,7 @@ def profile(
     Raises OSError, FormatError, MissingExtraError, ValueError for what does not fit together.
     """
     check_int("values", values, 1, 1 << 31)
-    if activation_bits not in (4, 6, 8):
-        raise ValueError(f"bits of activations must be 4, 6 or 8, not {activation_bits}")
+    check_int("bits of activations", activation_bits, BITS[0], BITS[-1])
     tell = progress or (lambda *_: None)
     constants, carry, how = constants or {}, carry or {}, how or Preparation()
 

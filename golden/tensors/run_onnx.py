@@ -28,7 +28,7 @@ class OnnxRunner:
     """A quantized model ready to run, without graph optimization, so that its quantizers stay where they are.
 
     Members are those of :class:`golden.tensors.run_tflite.TfliteRunner`. ``bits`` overrides the width of the
-    activations (4 or 6, held in bytes). ``reference`` is the float model that this one was made of, if it was: its
+    activations (below 8: held in bytes). ``reference`` is the float model that this one was made of, if it was: its
     outputs, for the same inputs and states, are compared.
     """
 

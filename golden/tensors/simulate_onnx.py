@@ -2,10 +2,11 @@
 
 Steps, each the textbook's: constants are folded and batch normalization joins its convolution (onnxruntime's basic
 optimization); weights are quantized by a :class:`golden.tensors.recipe.Recipe` and put back as the floats that their
-codes stand for; the network runs on all inputs, and the lowest and highest value of every tensor that a layer reads
-gives its scale (MinMax); a quantizer and its inverse are put before those layers. What a layer reads is quantized
-once, after the activation function, as accelerators write it. onnxruntime's own ``quantize_static`` is not used: it
-leaves recurrent layers alone, keeps no state between steps, and has no 4 or 6 bits for activations.
+codes stand for; the network runs on all inputs, and the lowest and highest value of every tensor that a layer reads,
+or the range between them with the least squared error, gives its scale (``observe.py``); a quantizer and its inverse
+are put before those layers. What a layer reads is quantized once, after the activation function, as accelerators
+write it. onnxruntime's own ``quantize_static`` is not used: it leaves recurrent layers alone, keeps no state between
+steps, and has no 2 to 7 bits for activations.
 """
 
 import os
