@@ -47,5 +47,5 @@ def axi_stream(data_width: int, *, id_width: int = 0, user_width: int = 0) -> wi
     } | optional)
 
 
-# Every burst: rising addresses; normal memory, bufferable; data, not secure, not privileged.
+# Of every burst: rising addresses; normal memory, bufferable; data, not secure, unprivileged.
 BURST_INCR, CACHE, PROT = 0b01, 0b0011, 0b010

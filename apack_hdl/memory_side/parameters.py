@@ -31,8 +31,9 @@ class MemorySide:
     stream_width : bits of TDATA of both streams on the accelerator's side, 32..1024, a power of two; default: the
         least with room for a value of each engine.
     order : of the blocks that leave the decoders: "in order", or "by id": as they are ready, with their number as
-    TID. encoder, decoder : options of the engines, see :class:`apack_hdl.encoder.Encoder` and :class:`Decoder`; the
-    word is 32.
+        TID.
+    encoder, decoder : options of the engines, see :class:`apack_hdl.encoder.Encoder` and
+        :class:`apack_hdl.decoder.Decoder`; the word is 32.
     queue : jobs that can wait, 4..64, a power of two.
     tables : tables that can be held, 1..16.
     outstanding : read bursts, and write bursts, under way at a time, 1..64.
