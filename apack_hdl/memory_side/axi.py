@@ -39,9 +39,9 @@ def axi_lite(address_width: int) -> wiring.Signature:
 
 
 def axi_stream(data_width: int, *, id_width: int = 0, user_width: int = 0) -> wiring.Signature:
-    """An AXI4-Stream transmitter; TKEEP says which bytes count, from the lowest on, all of them but in a last
-    beat.""" optional = {"tid": Out(id_width)} if id_width else {} optional |= {"tuser": Out(user_width)} if
-    user_width else {}
+    """An AXI4-Stream transmitter; TKEEP says which bytes count, from the lowest on, all of them but in a last beat."""
+    optional = {"tid": Out(id_width)} if id_width else {}
+    optional |= {"tuser": Out(user_width)} if user_width else {}
     return wiring.Signature({
         "tdata": Out(data_width), "tkeep": Out(data_width // 8), "tlast": Out(1), "tvalid": Out(1), "tready": In(1),
     } | optional)
