@@ -9,7 +9,7 @@ SAMPLE_STAMP := build/sample-venv/.stamp
 MODELS_STAMP := build/models-venv/.stamp
 MODELS := build/models
 
-.PHONY: all setup system test bench explore lint sample clean help
+.PHONY: all setup system test bench explore lint sample models fewbits clean help
 .DELETE_ON_ERROR:
 
 all: setup ## set up, then run the main job: search, compress, simulate, emit, synthesize the sample (build/)
@@ -48,14 +48,26 @@ $(MODELS_STAMP): pyproject.toml .ci/setup | system
 
 # A convolutional, a recurrent and a transformer network: README.md in golden/tensors.
 PROFILE = build/models-venv/bin/apack profile $(MODELS)
+SPEECH = $(PROFILE)/speech.onnx --inputs $(MODELS)/speech.wav --quantize \
+	--preprocess window=576,hop=512,steps=230 --carry state=stateN
+TEXT = $(PROFILE)/text.onnx --inputs $(MODELS)/lines --quantize --preprocess size=48x320,order=bgr,mean=0.5,std=0.5
+PROFILED = $(MODELS)/keyword.npz $(MODELS)/speech.npz $(MODELS)/text.npz
 models: $(MODELS_STAMP) ## profile three public networks on real inputs, and what APack makes of them (build/models)
 	build/models-venv/bin/python -m golden.tensors.real_models $(MODELS)
 	$(PROFILE)/keyword.tflite --inputs $(MODELS)/speech.npy -o $(MODELS)/keyword.npz --preprocess steps=250
-	$(PROFILE)/speech.onnx --inputs $(MODELS)/speech.wav -o $(MODELS)/speech.npz --quantize \
-		--preprocess window=576,hop=512,steps=230 --carry state=stateN
-	$(PROFILE)/text.onnx --inputs $(MODELS)/lines -o $(MODELS)/text.npz --quantize \
-		--preprocess size=48x320,order=bgr,mean=0.5,std=0.5
-	build/models-venv/bin/apack footprint $(MODELS)/*.npz
+	$(SPEECH) -o $(MODELS)/speech.npz
+	$(TEXT) -o $(MODELS)/text.npz
+	build/models-venv/bin/apack footprint $(PROFILED)
+
+# Bits of weights, a hyphen, bits of activations. Scales of the extremes would make of most values one of a few codes.
+FEW = 4-8 4-4 4-3
+FEW_BITS = --scales mse --weight-bits $(word 1,$(subst -, ,$*)) --activation-bits $(word 2,$(subst -, ,$*))
+fewbits: models $(FEW:%=fewbits-%) ## the two float networks of them again, with 4-bit weights and 8-, 4-, 3-bit activations
+	build/models-venv/bin/apack footprint $(foreach net,speech text,$(FEW:%=$(MODELS)/$(net)-%.npz))
+
+fewbits-%: models
+	$(SPEECH) -o $(MODELS)/speech-$*.npz $(FEW_BITS)
+	$(TEXT) -o $(MODELS)/text-$*.npz $(FEW_BITS)
 
 clean: ## remove results and caches; .venv stays
 	rm -rf build *.egg-info .pytest_cache .ruff_cache

@@ -225,6 +225,22 @@ def test_values_beyond_the_extremes_saturate(bits):
     assert codes[0, 0, 0].tolist() == [0, 2**bits - 1, 2**bits - 1, zero] and made.captured[0]["name"] == "x"
 
 
+@pytest.mark.parametrize("bits", [4, 8])
+def test_keys_and_values_are_told(bits):
+    """Also behind the clipping that fewer than 8 bits take."""
+    path = save("a.onnx", [
+        *(("MatMul", f"x w{name}", name, {}) for name in "qkv"), ("Transpose", "k", "kt", {"perm": [0, 2, 1]}),
+        ("MatMul", "q kt", "scores", {}), ("Softmax", "scores", "p", {}), ("MatMul", "p v", "c", {}),
+        ("MatMul", "c wo", "y", {}),
+    ], [("x", "FLOAT", [1, 3, 4])], [("y", "FLOAT", None)],
+        {f"w{name}": RNG.normal(size=(4, 4)).astype(np.float32) for name in "qkvo"})
+    np.save("x.npy", RNG.normal(size=(1, 3, 4)).astype(np.float32))
+    profile(path, ["x.npy"], "out.npz", quantize=Recipe(), activation_bits=bits)
+    roles = {name: record.meta["role"] for (name, _), (record, _) in load("out.npz")[1].items()}
+    weights = dict.fromkeys((f"w{name}" for name in "qkvo"), "projection")
+    assert roles == {**weights, "x": None, "q": None, "k": "kv", "v": "kv", "p": None, "c": None}
+
+
 def test_state_is_carried_within_a_file():
     """y = state + x, fed back: running sums, that start anew with each file and go on between inputs of one file."""
     path = save("r.onnx", [

@@ -68,7 +68,7 @@ class Graph:
         swapped = False
         for _ in range(len(self.nodes) + 1):
             node = self.producer.get(name)
-            if node is None or not node.input or node.op_type not in MOVES | CODING:
+            if node is None or not node.input or not passes(node):
                 break
             swapped ^= node.op_type == "Transpose"
             name = node.input[0]
@@ -98,7 +98,7 @@ class Graph:
         todo, seen, found = [name], {name}, []
         while todo and len(found) < limit:
             for node, index in self.readers.get(todo.pop(), ()):
-                if node.op_type in MOVES | CODING and index == 0:
+                if passes(node) and index == 0:
                     fresh = [out for out in node.output[:1] if out not in seen]
                     seen.update(fresh)
                     todo += fresh
@@ -114,6 +114,11 @@ class Graph:
                 break
             node = self.producer.get(node.input[0])
         return node
+
+
+def passes(node) -> bool:
+    """Whether an operator's result is its input, moved or quantized: clipping that belongs to a quantizer, too."""
+    return node.op_type in MOVES | CODING or any(name.endswith(CLIPPED) for name in node.output)
 
 
 def plain(node) -> str:
