@@ -16,7 +16,7 @@ from apack_hdl.verilog.widths import exact, fit, select
 
 def tidied(text: str, streams=()) -> str:
     modules = read(textwrap.dedent(text))
-    conversion.tidy_up(modules, [*streams])
+    conversion.tidy_up(modules, [*streams], set())
     return "\n".join(writer.write(module) for module in modules)
 
 

@@ -30,6 +30,7 @@ class Hierarchy:
         """An instance whose ports are connected to the signals of the ports of ``part``."""
         module = f"{self.prefix}_{part.module}"
         self.parts.setdefault(module, part)
+        part._MustUse__used = True  # Amaranth would complain of those that are not elaborated
         ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         for path, member, signal in part.signature.flatten(part):
             ports[f"{'i' if member.flow == wiring.In else 'o'}_{'__'.join(map(str, path))}"] = signal

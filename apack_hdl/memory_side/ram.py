@@ -1,9 +1,29 @@
 """The buffers' memories."""
 
+from string import Template
+
 from amaranth import Module
 from amaranth.lib import memory, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
+
+VERILOG = """\
+// A memory with a port to write and a port to read, for chips to replace by a macro. Latency 1 cycle; a row is never
+// read in the cycle in which it is written.
+module $name (
+  input wire clk,
+$ports
+);
+
+  reg [$high:0] store [0:$last];
+
+  always @(posedge clk) begin
+$writes
+    if (read_enable)
+      read_data <= store[read_address];
+  end
+endmodule
+"""
 
 
 class Ram(wiring.Component):
@@ -42,6 +62,23 @@ class Ram(wiring.Component):
     def module(self) -> str:
         """Name of its module."""
         return f"ram_{self.width}x{self.depth}" + (f"_{self.lanes}lanes" if self.lanes > 1 else "")
+
+    def verilog(self, name: str) -> str:
+        """The module in Verilog, called ``name``: plain enough for every tool to find a memory in it."""
+        lane = self.width // self.lanes
+        writes = [
+            f"    if (write_enable{f'[{i}]' if self.lanes > 1 else ''})\n"
+            f"      store[write_address]{bits} <= write_data{bits};"
+            for i in range(self.lanes)
+            for bits in [f"[{(i + 1) * lane - 1}:{i * lane}]" if self.lanes > 1 else ""]
+        ]
+        ports = ",\n".join(
+            f"  {'input wire' if member.flow == In else 'output reg'} {f'[{bits - 1}:0] ' if bits > 1 else ''}{port}"
+            for port, member in self.signature.members.items() for bits in [member.shape]
+        )
+        return Template(VERILOG).substitute(
+            name=name, ports=ports, writes="\n".join(writes), high=self.width - 1, last=self.depth - 1
+        )
 
     def elaborate(self, platform):
         m = Module()

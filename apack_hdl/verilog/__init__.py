@@ -6,5 +6,5 @@ is said in it can be said in a quarter of the lines.
 
 ``reader`` knows the few forms Yosys uses, and refuses others. ``arrays``, ``widths``, ``registers``, ``fields`` (with
 ``liveness``) and ``tidy`` rewrite the ``tree``, ``names`` chooses names, ``writer`` prints; ``conversion`` is all of
-it in order.
+it in order, ``hierarchy`` does it part by part.
 """

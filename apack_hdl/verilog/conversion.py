@@ -10,18 +10,23 @@ from amaranth.hdl import Fragment
 from amaranth.lib import wiring
 
 from . import arrays, fields, names, reader, registers, tidy, widths, writer
+from .hierarchy import Parts
 from .liveness import check_driven
 from .tree import Module
 
 
-def convert(component: wiring.Component, name: str) -> tuple[Module, str]:
+def convert(component: wiring.Component, name: str, parts: Parts | None = None) -> tuple[Module, str]:
     """A component as readable Verilog: its top module, and the text of all modules, top first.
 
     Every field of every stream is a port: ``values_valid``, ``values_ready``, ``values_data``. Clock and
     synchronous, active-high reset are ``clk`` and ``rst``. No register has a start value.
+
+    ``parts``: what is to become of parts that are modules of their own, see :class:`.hierarchy.Parts`.
     """
     os.environ["AMARANTH_USE_YOSYS"] = "builtin"  # one that is known, whatever else is installed
-    fragment = Fragment.get(component, None)
+    platform = parts and parts.platform()
+    fragment = Fragment.get(component, platform)
+    given = [parts.given(name, part) for name, part in platform.parts.items()] if parts else []
     flat = component.signature.flatten(component)
     ports = {"__".join(map(str, path)): (_value(signal), None) for path, _, signal in flat}
     text, paths = verilog.convert_fragment(fragment, ports, name, emit_src=False)
@@ -30,27 +35,41 @@ def convert(component: wiring.Component, name: str) -> tuple[Module, str]:
     for module in modules:
         module.comment = comments.get(re.sub(r"\$\d+", "", module.name), "")
         module.states = states.get(module.name, {})
-    tidy_up(modules, _streams(component))
+    split = tidy_up([*modules, *given], _streams(component), parts.names if parts else set())
+    if parts:
+        parts.split[name] = split
     return modules[0], "\n".join(writer.write(module) for module in modules)
 
 
-def tidy_up(modules: list[Module], streams: list[str]):
-    """What Yosys wrote, as people would write it. The first module is the top; ``streams`` orders its ports."""
+def convert_parts(component: wiring.Component, name: str, platform) -> tuple[Module, str]:
+    """As :func:`convert`, with parts that are modules of their own, each written once and behind those that use it.
+
+    ``platform`` : see :class:`.hierarchy.Parts`.
+    """
+    parts = Parts(platform, convert)
+    top, text = convert(component, name, parts)
+    return top, "\n".join([text, *reversed(parts.texts.values())])
+
+
+def tidy_up(modules: list[Module], streams: list[str], taken: set[str]) -> dict[str, list[tuple[int, int, str]]]:
+    """What Yosys wrote, as people would write it. The first module is the top; ``streams`` orders its ports; ``taken``
+    are names of modules. Returns what became of the top's ports, see :attr:`.tree.Module.given`."""
     for module in modules:
         arrays.find_elements(module)
         widths.make_exact(module)
         registers.fold_next_state(module)
-    fields.split_fields(modules)
+    split = fields.split_fields(modules)
     for module in modules:
         tidy.write_out(module)
         for process in module.processes:
             process.body = tidy.simplify_cases(process.body)
     check_driven(modules)
     tidy.mention_unused(modules[0])
-    names.choose_names(modules)
+    chosen = names.choose_names(modules, taken)
     for module in modules:
         arrays.line_up(module)
         names.order_nets(module, streams if module is modules[0] else ())
+    return {port: [(piece.high, piece.low, chosen[piece.name]) for piece in pieces] for port, pieces in split.items()}
 
 
 def _streams(component: wiring.Component) -> list[str]:

@@ -26,10 +26,11 @@ from .widths import select
 ANONYMOUS = re.compile(r"\$|port\$")  # what nets are called that have no name of their own
 
 
-def split_fields(modules: list[Module]):
+def split_fields(modules: list[Module]) -> dict[str, list["_Piece"]]:
     """Split every net of a design into its fields and drop what does not reach the outputs of the top, the first one.
 
-    Every module but the top is used exactly once, as Amaranth writes them.
+    Every module but the top and those that are given is used exactly once, as Amaranth writes them. Returns what
+    each port of the top was split into, most significant first.
     """
     for module in modules:
         _follow_wires(module)
@@ -38,6 +39,12 @@ def split_fields(modules: list[Module]):
     live = Liveness(modules)
     pieces = {}
     for module in modules:
+        if module.given is not None:
+            pieces[module.name] = {
+                net: [_Piece(high, low, name, 0, True, module.nets[net].direction) for high, low, name in parts]
+                for net, parts in module.given.items()
+            }
+            continue
         masks, read_above = live.masks[module.name], live.read_above[module.name]
         pieces[module.name] = {
             net: _cut(net, module.nets[net], masks[net], read_above[net], names[module.name][net])
@@ -46,6 +53,7 @@ def split_fields(modules: list[Module]):
     for module in modules:
         _Splitter(module, pieces).run()
         _join_outputs(module)
+    return {net: [piece for piece in parts if piece.direction] for net, parts in pieces[modules[0].name].items()}
 
 
 # Names
@@ -158,6 +166,8 @@ def _cut(net: str, details: Net, mask: int, read_above: int, names) -> list[_Pie
     """The pieces of a net, most significant first: cut between its fields, and where it begins or ends to be of use."""
     width = details.width
     own = [part for part in names if ANONYMOUS.match(net) or part[2].startswith((f"{net}.", f"{net}["))]
+    arrays = {f"{name}[" for *_, name in own}  # a structure's array stays in one piece
+    own = [part for part in own if not part[2].endswith("]") or f"{part[2].rpartition('[')[0]}[" not in arrays]
     cuts = {0, width} | {at for high, low, _ in own for at in (low, high + 1)}
     cuts |= {at for at in range(1, width) for bits in (mask, read_above) if (bits >> at ^ bits >> (at - 1)) & 1}
     cuts = sorted(cuts, reverse=True)
@@ -242,9 +252,13 @@ class _Splitter:
     def _ports(self, instance: Instance):
         ports = {}
         for port, expr in instance.ports.items():
-            for piece in reversed(self.all_pieces[instance.module][port]):
+            for piece in reversed(self.all_pieces[instance.module].get(port, ())):
                 if piece.live and piece.direction:
-                    ports[piece.name] = self._read(select(expr, piece.high, piece.low))
+                    part = select(expr, piece.high, piece.low)
+                    # A given module has all of its outputs, of use or not.
+                    mine = [mine for ref in refs(part) for mine, _, _ in self._overlaps(ref)]
+                    self.unused |= {piece.name for piece in mine if not piece.live}
+                    ports[piece.name] = self._read(part)
         instance.ports = ports
 
 

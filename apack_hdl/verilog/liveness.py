@@ -17,6 +17,9 @@ class Liveness:
         for name, net in top.nets.items():
             if net.direction:
                 self.masks[top.name][name] = self.read_above[top.name][name] = (1 << net.width) - 1
+        for module in modules:
+            if module.given is not None:
+                self.masks[module.name] = {name: (1 << net.width) - 1 for name, net in module.nets.items()}
         self.changed = True
         while self.changed:
             self.changed = False
@@ -36,6 +39,8 @@ class Liveness:
     def _cross(self, instance: Instance):
         inside = self.masks[instance.module]
         for port, expr in instance.ports.items():
+            if port not in inside:  # a clock, of which a given module needs none
+                continue
             if self.modules[instance.module].nets[port].direction == "input":
                 self._need(expr, inside[port])
             elif self._mask(expr) & ~self.read_above[instance.module][port]:
@@ -100,7 +105,7 @@ class Liveness:
 def check_driven(modules: list[Module]):
     """Raise ValueError if a bit that reaches an output of the top comes from nowhere: its logic has been lost."""
     live = Liveness(modules)
-    for module in modules:
+    for module in (module for module in modules if module.given is None):
         driven = {name: -(net.direction == "input") for name, net in module.nets.items()}
         targets = [assign.target for assign in module.assigns]
         targets += [assign.target for process in module.processes for assign in assigns_in(process.body)]

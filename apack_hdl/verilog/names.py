@@ -25,9 +25,11 @@ KEYWORDS = frozenset(
 )
 
 
-def choose_names(modules: list[Module]):
-    """Rename everything in a design whose first module is the top and whose other modules are each used once."""
-    _Design(modules).rename(modules[0])
+def choose_names(modules: list[Module], taken: set[str]) -> dict[str, str]:
+    """Rename everything in a design whose first module is the top and whose other modules are each used once, or
+    given. No module gets a name that is ``taken``; the names given are, from then on. Returns the new names of the
+    top's nets."""
+    return _Design(modules, taken).rename(modules[0])
 
 
 def order_nets(module: Module, streams=()):
@@ -52,12 +54,15 @@ def order_nets(module: Module, streams=()):
 
 
 class _Design:
-    def __init__(self, modules: list[Module]):
+    def __init__(self, modules: list[Module], taken: set[str]):
         self.modules = {module.name: module for module in modules}
-        self.module_names = set(KEYWORDS)
+        self.module_names = taken
+        taken |= KEYWORDS | {module.name for module in modules if module.given is not None}
 
     def rename(self, module: Module) -> dict[str, str]:
         """Rename a module and those below; returns the new names of its nets."""
+        if module.given is not None:
+            return {net: net for net in module.nets}
         module.name = unique(plain(module.name), self.module_names)
         taken = set(KEYWORDS)
         for states in module.states.values():
@@ -76,7 +81,6 @@ class _Design:
         module.states = {names[net]: states for net, states in module.states.items()}
         module.replace(lambda ref: Ref(names[ref.net], ref.high, ref.low, ref.whole))
         return names
-
 
     def _instance(self, instance: Instance, taken: set[str]):
         child = self.modules[instance.module]
@@ -101,6 +105,7 @@ class _Design:
                         parts = [net for net in parts if net not in registers and plain(net) == port.rstrip("_")]
                     for net in parts:
                         end = port if len(parts) == 1 else plain(net)
+                        end += "_unused" if net.endswith(".unused") else ""
                         names[net] = unique(f"{instance.name.removeprefix('u_')}_{end}".rstrip("_"), taken)
 
 

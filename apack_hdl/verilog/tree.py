@@ -124,7 +124,11 @@ class Net:
 
 @dataclass
 class Module:
-    """``nets`` in the order of their declarations; ``states``: state register's name to its states' names."""
+    """``nets`` in the order of their declarations; ``states``: state register's name to its states' names.
+
+    ``given``: only ports are here, the rest of the module is written elsewhere; for each port, as Amaranth calls it,
+    ``(high, low, name)`` of the ports that it was split into, most significant first.
+    """
 
     name: str
     nets: dict[str, Net] = field(default_factory=dict)
@@ -133,6 +137,7 @@ class Module:
     instances: list[Instance] = field(default_factory=list)
     states: dict[str, dict[int, str]] = field(default_factory=dict)
     comment: str = ""
+    given: dict[str, list[tuple[int, int, str]]] | None = None
 
     def whole(self, net: str) -> Ref:
         return Ref(net, self.nets[net].width - 1, 0)
