@@ -74,15 +74,16 @@ def _codable(table, codes: np.ndarray, starts: np.ndarray) -> np.ndarray:
     return np.flatnonzero(np.logical_and.reduceat(has_code[codes], starts))
 
 
-def check_sizes(header: Header, directory: np.ndarray) -> None:
-    """Raise FormatError for an entry whose sizes no block of its can have."""
+def check_sizes(header: Header, directory: np.ndarray, first: int = 0) -> None:
+    """Raise FormatError for an entry whose sizes no block of its can have; ``first``: number of the first one's."""
     symbols, offsets = (directory[name].astype(np.int64) for name in ("symbol_bytes", "offset_bytes"))
-    raw = raw_bytes(header, 0, len(directory))
+    raw = raw_bytes(header, first, first + len(directory))
     good = np.where(symbols > 0, (header.table is not None) & (symbols + offsets < raw), offsets == raw)
     if not good.all():
         i = int(np.argmin(good))
         sizes = f"{symbols[i]} + {offsets[i]} bytes where {raw[i]} are enough"
-        raise FormatError(f"block {i}: " + (sizes if header.table or not symbols[i] else "coded, without a table"))
+        problem = sizes if header.table or not symbols[i] else "coded, without a table"
+        raise FormatError(f"block {first + i}: {problem}")
 
 
 def decode(header: Header, first: int, entries: np.ndarray, data: bytes) -> np.ndarray:
