@@ -45,7 +45,8 @@ class Parts:
         if {port: net for port, net in known.nets.items() if port not in ("clk", "rst")} != ports:
             raise ValueError(f"{name} must name parts with the same ports only")
         # The pieces of a module are named anew in every design that it is part of.
-        return Module(name, {port: Net(net.width, net.direction) for port, net in known.nets.items()}, given=known.given)
+        nets = {port: Net(net.width, net.direction) for port, net in known.nets.items()}
+        return Module(name, nets, given=known.given)
 
     def _write(self, name: str, part: wiring.Component, ports: dict[str, Net]):
         self.texts[name] = part.verilog(name)
