@@ -61,9 +61,10 @@ def _list_bits(fields) -> str:
     """Four bits for the order that makes the codes shortest, then the codes; no fields take no bits."""
     if not fields:
         return ""
-    coded = ["".join(_golomb(field, order) for field in fields) for order in range(MAX_ORDER + 1)]
-    order = min(range(len(coded)), key=lambda k: len(coded[k]))
-    return f"{order:04b}{coded[order]}"
+    # Beyond the order at which each field takes one bit more than the order, codes only grow.
+    orders = range(min(max(fields).bit_length(), MAX_ORDER) + 1)
+    order = min(orders, key=lambda k: sum(map(int.bit_length, map((1 << k).__add__, fields))) * 2 - len(fields) * k)
+    return f"{order:04b}" + "".join(_golomb(field, order) for field in fields)
 
 
 def _golomb(value: int, order: int) -> str:

@@ -1,14 +1,16 @@
 """Finding the symbol table of a tensor: the cut into rows that costs fewest bits, then the rows' integer counts.
 
 The cost of a row depends on nothing outside it, so the best cut is a shortest path from boundary 0 to
-boundary ``2**W`` whose edges are rows. :class:`_Cuts` solves that by dynamic programming.
+boundary ``2**W`` whose edges are rows. :class:`golden.cuts.Cuts` solves that by dynamic programming.
 """
 
 from dataclasses import dataclass
+from math import inf, log1p
 
 import numpy as np
 
 from .config import CodecConfig, check_int
+from .cuts import Cuts, RowCost
 from .heuristic import equal_step_cut
 from .table import SymbolTable
 
@@ -119,10 +121,11 @@ class TableSearch:
         exact, gap_bits = config.width <= EXACT_WIDTH, self._gap_bits
         candidates = config.values + 1 if exact else len(cuts.boundaries)
         if method == "optimal":
-            table = _cheapest_table(config, seen, cuts, self._row_bits, cover_all)
+            table = _cheapest_table(config, cuts, self._row_bits, cover_all)
         else:
             cut = equal_step_cut(self._cost, config.values, config.rows)
-            table = _table(config, seen, cut, cover_all)
+            mass = np.diff(self._cost.below[cut])
+            table = _table(config, cut, allocate_counts(mass, config.total, cover_all=cover_all))
             cut_bits = float(self._cost(cut[:-1], cut[1:]).sum()) + self._row_bits * (len(cut) - 1)
             gap_bits += max(0.0, cut_bits - float(cuts.objective(self._row_bits).min()))
             exact, candidates = False, config.values + 1
@@ -144,98 +147,43 @@ def allocate_counts(mass: np.ndarray, total: int, *, cover_all: bool = False) ->
         raise ValueError("mass must not be zero for every row")
     if total < least.sum():
         raise ValueError(f"total must be at least {least.sum()}, one count per coded row, not {total}")
-    counts = np.maximum((mass * (total / float(mass.sum(dtype=np.float64)))).astype(np.int64), least)
-    missing = total - int(counts.sum())
+    counts = np.maximum((mass * (total / float(mass.sum(dtype=np.float64)))).astype(np.int64), least).tolist()
+    mass, least, missing = mass.tolist(), least.tolist(), total - sum(counts)
+
+    # One expression for both, so that a move and its reversal compare equal and no loop can form.
+    def gained(i: int) -> float:
+        return mass[i] * log1p(1 / max(counts[i], 1))
+
+    def lost(i: int) -> float:
+        return mass[i] * log1p(1 / max(counts[i] - 1, 1)) if counts[i] > least[i] else inf
+
+    gain, loss = ([bits(i) for i in range(len(mass))] for bits in (gained, lost))
     while True:
-        # One expression for both, so that a move and its reversal compare equal and no loop can form.
-        gain = mass * np.log1p(1 / np.maximum(counts, 1))
-        loss = np.where(counts > least, mass * np.log1p(1 / np.maximum(counts - 1, 1)), np.inf)
-        up, down = int(gain.argmax()), int(loss.argmin())
-        if missing == 0 and gain[up] <= loss[down]:
-            return counts
-        if missing >= 0:
-            counts[up] += 1
-        if missing <= 0:
-            counts[down] -= 1
+        most, fewest = max(gain), min(loss)
+        if missing == 0 and most <= fewest:
+            return np.array(counts, np.int64)
+        up, down = gain.index(most), loss.index(fewest)
+        change = ((up, 1),) if missing > 0 else ((down, -1),) if missing < 0 else ((up, 1), (down, -1))
+        for i, step in change:
+            counts[i] += step
+            gain[i], loss[i] = gained(i), lost(i)
         missing -= (missing > 0) - (missing < 0)
 
 
-class RowCost:
-    """Bits that the values of a row cost with a real-valued probability: ``n*(OL - log2(n/T))``.
-
-    Call it with the first value and the end of rows (integer arrays that broadcast); the answer is float64,
-    infinite where a row would be empty of values to cover.
-    """
-
-    def __init__(self, histogram: np.ndarray):
-        sizes = np.arange(1, len(histogram) + 1)
-        self.below = np.concatenate(([0], np.cumsum(histogram)))  # int64: differences stay exact beyond 2**53
-        offset_bits = np.concatenate(([0], np.ceil(np.log2(sizes))))
-        self.plain_bits = offset_bits + np.log2(float(self.below[-1]))
-
-    def __call__(self, start: np.ndarray, end: np.ndarray) -> np.ndarray:
-        size = end - start
-        n = self.below[end] - self.below[start]
-        bits = self.plain_bits[size]
-        some = np.maximum(n, 1).astype(np.float64)
-        bits -= np.log2(some, out=some)
-        bits *= n
-        bits[size <= 0] = np.inf
-        return bits
-
-
-class _Cuts:
-    """The best cuts into 1, 2 .. ``rows`` rows whose ends are among ``boundaries`` (rising, 0 and 2**W included).
-
-    Members
-    -------
-    bits : cost of the best cut into k rows, float64, shape ``(rows + 1,)``; infinite where there is none.
-    """
-
-    def __init__(self, cost: RowCost, boundaries: np.ndarray, rows: int):
-        self.cost, self.boundaries = cost, boundaries
-        # best[k, j]: cheapest cut of everything below boundaries[j] into k rows.
-        self.best = np.full((rows + 1, len(boundaries)), np.inf)
-        self.best[0, 0] = 0
-        strip = 64  # row ends worked on together, for all k: their costs stay in the cache
-        for first in range(1, len(boundaries), strip):
-            ends = slice(first, first + strip)
-            starts = slice(0, first + strip)
-            edges = cost(boundaries[None, starts], boundaries[ends, None])
-            sums = np.empty_like(edges)
-            for k in range(1, rows + 1):
-                np.add(edges, self.best[k - 1, starts], out=sums)
-                np.minimum.reduce(sums, axis=1, out=self.best[k, ends])
-        self.bits = self.best[:, -1]
-
-    def objective(self, row_bits: int) -> np.ndarray:
-        """Coded bits and ``row_bits`` of table per row, for each number of rows."""
-        return self.bits + row_bits * np.arange(len(self.bits))
-
-    def cut(self, k: int) -> np.ndarray:
-        """Boundaries of the best cut into k rows: int64, shape ``(k + 1,)``."""
-        path = [len(self.boundaries) - 1]
-        for rows_left in range(k - 1, -1, -1):
-            j = path[-1]
-            last_row = self.cost(self.boundaries[:j], self.boundaries[j])
-            path.append(int(np.argmin(self.best[rows_left, :j] + last_row)))
-        return self.boundaries[path[::-1]]
-
-
-def _best_cuts(cost: RowCost, config: CodecConfig, row_bits: int) -> tuple[_Cuts, float]:
+def _best_cuts(cost: RowCost, config: CodecConfig, row_bits: int) -> tuple[Cuts, float]:
     """The best cuts, and what a better choice of candidate boundaries may still gain (0.0: nothing)."""
     if config.width <= EXACT_WIDTH:
         # A boundary below the smallest value that occurs, or above the largest, saves nothing: a row that reaches
         # beyond them is no cheaper than one that ends there, and what is left costs nothing.
         seen = np.flatnonzero(np.diff(cost.below))
         inner = np.arange(seen[0], seen[-1] + 2)
-        return _Cuts(cost, np.unique(np.concatenate(([0], inner, [config.values]))), config.rows), 0.0
+        return Cuts(cost, np.unique(np.concatenate(([0], inner, [config.values]))), config.rows), 0.0
     coarse = _refined_cuts(cost, config, row_bits, *COARSE, np.array([0]))
     fine = _refined_cuts(cost, config, row_bits, *FINE, _chosen(coarse, row_bits))
     return fine, float(coarse.objective(row_bits).min() - fine.objective(row_bits).min())
 
 
-def _refined_cuts(cost, config, row_bits: int, marks: int, reach: int, known: np.ndarray) -> _Cuts:
+def _refined_cuts(cost, config, row_bits: int, marks: int, reach: int, known: np.ndarray) -> Cuts:
     """Best cuts over a set of candidates that follows the best cut until it settles, starting with ``known``."""
     seeds = _seeds(cost, config.values, marks)
     cuts = None
@@ -243,14 +191,14 @@ def _refined_cuts(cost, config, row_bits: int, marks: int, reach: int, known: np
         candidates = np.unique(np.concatenate((seeds, _around(known, config.width, reach))))
         if cuts and np.array_equal(candidates, cuts.boundaries):
             break
-        previous, cuts = cuts, _Cuts(cost, candidates, config.rows)
+        previous, cuts = cuts, Cuts(cost, candidates, config.rows)
         known = _chosen(cuts, row_bits)
         if previous and cuts.objective(row_bits).min() > previous.objective(row_bits).min() * (1 - 1e-7):
             break
     return cuts
 
 
-def _chosen(cuts: _Cuts, row_bits: int) -> np.ndarray:
+def _chosen(cuts: Cuts, row_bits: int) -> np.ndarray:
     """Boundaries of the two cuts that matter: the best one with table bits and the best one without."""
     return np.concatenate([cuts.cut(int(cuts.objective(bits).argmin())) for bits in (row_bits, 0)])
 
@@ -276,26 +224,33 @@ def _around(cut: np.ndarray, width: int, reach: int) -> np.ndarray:
     return np.clip(cut[:, None] + steps, 0, 1 << width).ravel()
 
 
-def _cheapest_table(config, histogram: np.ndarray, cuts: _Cuts, row_bits: int, cover_all: bool) -> SymbolTable:
+def _cheapest_table(config: CodecConfig, cuts: Cuts, row_bits: int, cover_all: bool) -> SymbolTable:
     """The table with fewest bits in all among the best cuts into 1, 2 .. rows, counts rounded to integers.
 
     A cut's cost with real-valued probabilities is a lower bound, so few cuts need to be worked out.
     """
     floor = cuts.objective(row_bits)
     best, best_bits = None, np.inf
-    for k in np.argsort(floor, kind="stable"):
+    for k in np.argsort(floor, kind="stable").tolist():
         if floor[k] > best_bits:
             break
-        table = _table(config, histogram, cuts.cut(int(k)), cover_all)
-        bits = round(table.cost_bits(histogram) + row_bits * int(k), 3)  # differences below are noise
-        if best is None or (bits, k) < (best_bits, len(best.v_min)):
-            best, best_bits = table, bits
-    return best
+        cut = cuts.cut(k)
+        mass = np.diff(cuts.cost.below[cut])
+        counts = allocate_counts(mass, config.total, cover_all=cover_all)
+        bits = round(_cost_bits(config, cut, mass, counts) + row_bits * k, 3)  # differences below are noise
+        if best is None or (bits, k) < (best_bits, len(best[1])):
+            best, best_bits = (cut, counts), bits
+    return _table(config, *best)
 
 
-def _table(config: CodecConfig, histogram: np.ndarray, cut: np.ndarray, cover_all: bool) -> SymbolTable:
-    mass = np.add.reduceat(histogram, cut[:-1])
-    counts = allocate_counts(mass, config.total, cover_all=cover_all)
+def _cost_bits(config: CodecConfig, cut: np.ndarray, mass: np.ndarray, counts: np.ndarray) -> float:
+    """What :meth:`SymbolTable.cost_bits` says of the table."""
+    used = mass > 0
+    offset_bits = np.frexp(np.diff(cut)[used] - 1.0)[1]  # bit lengths
+    return float(mass[used].astype(np.float64) @ (config.prob_bits - np.log2(counts[used]) + offset_bits))
+
+
+def _table(config: CodecConfig, cut: np.ndarray, counts: np.ndarray) -> SymbolTable:
     return SymbolTable(config, tuple(cut[:-1].tolist()), tuple(counts.tolist()))
 
 

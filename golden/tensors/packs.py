@@ -93,18 +93,14 @@ class Pack:
 
     def _array(self, key: str) -> np.ndarray:
         with damage(self.path, f"array {key!r}"):
-            self._check_claims(key)
-            array = self._arrays[key]
-        if not isinstance(array, np.ndarray):  # numpy hands out other members of the archive as bytes
-            raise FormatError(f"{self.path}: {key!r} is not an array")
-        return array
-
-    def _check_claims(self, key: str) -> None:
-        """Refuse an array whose member or header claims more than there is, before memory is taken for it."""
-        archive = self._arrays.zip
-        info = check_member(archive, f"{key}.npy" if f"{key}.npy" in archive.namelist() else key)  # numpy drops .npy
-        with archive.open(info) as file:
-            check_header(file, info.file_size)
+            archive = self._arrays.zip
+            name = f"{key}.npy" if f"{key}.npy" in archive.NameToInfo else key  # numpy drops .npy
+            info = check_member(archive, name)
+            with archive.open(info) as file:
+                found = check_header(file, info.file_size)  # before memory is taken for what it claims
+                if found is None:
+                    raise FormatError(f"{key!r} is not an array")
+                return _items(file, *found)
 
     def _description(self) -> dict:
         """The JSON object in ``meta``, or one that stands for it."""
@@ -136,11 +132,14 @@ class Pack:
         return Record(entry["key"], name, kind, bits, entry)
 
 
-def check_header(file, size: int) -> None:
-    """Refuse an array in numpy's format, of ``size`` bytes, whose header lies about them. What is none passes."""
+def check_header(file, size: int) -> tuple[tuple[int, ...], bool, np.dtype] | None:
+    """Refuse an array in numpy's format, of ``size`` bytes, whose header lies about them; None for what is none.
+
+    Returns its shape, whether it is in Fortran's order, and its dtype, with ``file`` at its first item.
+    """
     start = file.read(8)
     if start[:6] != np.lib.format.MAGIC_PREFIX:
-        return
+        return None
     header = HEADERS.get(tuple(start[6:]))
     if header is None:
         raise FormatError(f"version {start[6]}.{start[7]} of numpy's format; 1.0 and 2.0 are read")
@@ -148,11 +147,23 @@ def check_header(file, size: int) -> None:
     if length > MAX_HEADER:  # numpy would take memory for it before it looks
         raise FormatError(f"its header claims {length:,} bytes; at most {MAX_HEADER:,} are read")
     file.seek(8)
-    shape, _, dtype = header(file)
+    shape, fortran, dtype = header(file)
     if dtype.hasobject:
         raise FormatError("it holds Python objects, which are not read because they can run code")
     if dtype.itemsize * math.prod(shape) + file.tell() != size:
         raise FormatError(f"its shape {shape} of {dtype} does not agree with its {size:,} bytes")
+    return shape, fortran, dtype
+
+
+def _items(file, shape: tuple[int, ...], fortran: bool, dtype: np.dtype) -> np.ndarray:
+    """The array whose items follow. It is filled in place: numpy itself would parse the header once more."""
+    array = np.empty(shape, dtype, order="F" if fortran else "C")
+    place, done = memoryview(array.reshape(-1, order="A").view(np.uint8)), 0
+    while count := file.readinto(place[done:]):
+        done += count
+    if done < len(place):
+        raise FormatError(f"it ends after {done:,} of {len(place):,} bytes")
+    return array
 
 
 class ArrayFile(TensorFile):
