@@ -7,7 +7,7 @@ import re
 
 from amaranth.back import verilog
 from amaranth.hdl import Fragment
-from amaranth.lib import wiring
+from amaranth.lib import stream, wiring
 
 from . import arrays, fields, names, reader, registers, tidy, widths, writer
 from .hierarchy import Parts
@@ -35,20 +35,20 @@ def convert(component: wiring.Component, name: str, parts: Parts | None = None) 
     for module in modules:
         module.comment = comments.get(re.sub(r"\$\d+", "", module.name), "")
         module.states = states.get(module.name, {})
-    split = tidy_up([*modules, *given], _streams(component), parts.names if parts else set())
+    split = tidy_up([*modules, *given], _streams(component.signature), parts.names if parts else set())
     if parts:
-        parts.split[name] = split
+        parts.note(name, modules, split)
     return modules[0], "\n".join(writer.write(module) for module in modules)
 
 
-def convert_parts(component: wiring.Component, name: str, platform) -> tuple[Module, str]:
+def convert_parts(component: wiring.Component, name: str, platform) -> tuple[Module, str, Parts]:
     """As :func:`convert`, with parts that are modules of their own, each written once and behind those that use it.
 
-    ``platform`` : see :class:`.hierarchy.Parts`.
+    ``platform`` : see :class:`.hierarchy.Parts`. Returns the parts as well.
     """
     parts = Parts(platform, convert)
     top, text = convert(component, name, parts)
-    return top, "\n".join([text, *reversed(parts.texts.values())])
+    return top, "\n".join([text, *reversed(parts.texts.values())]), parts
 
 
 def tidy_up(modules: list[Module], streams: list[str], taken: set[str]) -> dict[str, list[tuple[int, int, str]]]:
@@ -72,13 +72,16 @@ def tidy_up(modules: list[Module], streams: list[str], taken: set[str]) -> dict[
     return {port: [(piece.high, piece.low, chosen[piece.name]) for piece in pieces] for port, pieces in split.items()}
 
 
-def _streams(component: wiring.Component) -> list[str]:
-    """What the ports' names begin with, in their order; those of an array have a number."""
-    names = []
-    for name, member in component.signature.members.items():
+def _streams(signature: wiring.Signature, inside: tuple[str, ...] = ()) -> list[str]:
+    """What the ports' names begin with, in their order; those of an array have a number. Ports of an interface that
+    is no stream are named one by one."""
+    found = []
+    for name, member in signature.members.items():
         numbers = itertools.product(*(range(size) for size in member.dimensions))
-        names += ["_".join([name, *map(str, number)]) for number in numbers]
-    return names
+        for path in ((*inside, name, *map(str, number)) for number in numbers):
+            bundle = member.is_signature and not isinstance(member.signature, stream.Signature)
+            found += _streams(member.signature, path) if bundle else ["_".join(path)]
+    return found
 
 
 def _value(signal):

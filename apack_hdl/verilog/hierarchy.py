@@ -1,5 +1,6 @@
 """Designs with parts that are modules of their own, each written once, however often it is used."""
 
+from collections import Counter
 from collections.abc import Callable
 
 from amaranth.hdl import Value
@@ -25,6 +26,8 @@ class Parts:
     split : by the name of a module, what its ports were split into, see :attr:`.tree.Module.given`.
     modules : all modules so far, each part's top, without contents but for the ports.
     texts : their Verilog, parts of parts first.
+    uses : by the name of a module, how often it has each of its parts; of the top as well.
+    written : parts that gave their text themselves.
     """
 
     def __init__(self, platform: Callable, convert: Callable):
@@ -32,6 +35,14 @@ class Parts:
         self.names, self.split = set(), {}
         self.modules: dict[str, Module] = {}
         self.texts: dict[str, str] = {}
+        self.uses: dict[str, Counter[str]] = {}
+        self.written: dict[str, wiring.Component] = {}
+
+    def note(self, name: str, modules: list[Module], split: dict):
+        """Remember what became of the component that was called ``name``, with its own modules."""
+        self.split[name] = split
+        parts = [instance.module for module in modules for instance in module.instances]
+        self.uses[name] = Counter(part for part in parts if part in self.modules)
 
     def given(self, name: str, part: wiring.Component) -> Module:
         """A part as others see it; converted if it was not yet. Raises ValueError if another one has this name."""
@@ -49,7 +60,7 @@ class Parts:
         return Module(name, nets, given=known.given)
 
     def _write(self, name: str, part: wiring.Component, ports: dict[str, Net]):
-        self.texts[name] = part.verilog(name)
+        self.texts[name], self.written[name], self.uses[name] = part.verilog(name), part, Counter()
         split = {port: [(net.width - 1, 0, plain(port))] for port, net in ports.items()}
         self.modules[name] = Module(name, {"clk": Net(1, "input")} | ports, given=split | {"clk": [(0, 0, "clk")]})
 

@@ -33,8 +33,8 @@ def choose_names(modules: list[Module], taken: set[str]) -> dict[str, str]:
 
 
 def order_nets(module: Module, streams=()):
-    """Ports: clock and reset first, then stream by stream, ``valid`` and ``ready`` first, then the others. Inner nets
-    by the alphabet, numbers by size."""
+    """Ports: clock and reset first, then those that ``streams`` names, or names the beginnings of, in that order,
+    ``valid`` and ``ready`` first, then the others. Inner nets by the alphabet, numbers by size."""
     ports = [name for name, net in module.nets.items() if net.direction]
     streams = streams or sorted({name.rpartition("_")[0] for name in ports if name.endswith(("_valid", "_ready"))})
 
@@ -42,7 +42,7 @@ def order_nets(module: Module, streams=()):
         if port in ("clk", "rst"):
             return (0, port)
         for number, stream in enumerate(streams):
-            if port.startswith(f"{stream}_"):
+            if port == stream or port.startswith(f"{stream}_"):
                 return (1, number, not port.endswith("_valid"), not port.endswith("_ready"))
         return (2,)
 
