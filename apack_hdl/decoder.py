@@ -38,6 +38,10 @@ class Decoder(wiring.Component):
     digits of both, or the end of a shorter one, have been offered, and one is read no further ahead of the other than
     registers reach. A source that delivers one stream's block whole before it starts on the other's needs a buffer.
 
+    **Raw blocks**, with ``raw``: the values of a block whose order has ``raw`` are the codes in its offset stream
+    (FORMAT.md 5.4), as many bits each as ``raw_mask`` has ones. Its symbol stream is one empty word, of which nothing is
+    reported. All else, its time too, is as with other blocks.
+
     ``values`` and ``report`` come from registers. ``blocks.ready`` depends combinationally on what ``load`` and
     ``blocks`` offer and on ``report.ready``; ``symbols.ready`` and ``offsets.ready`` depend on what their own port
     offers, and with ``streams`` = 1, where a turn is a cycle, on everything else but the other port's payload.
@@ -45,6 +49,7 @@ class Decoder(wiring.Component):
     Parameters
     ----------
     config : the codec's parameters. ``config.block`` bounds the block length.
+    raw : whether blocks may be raw.
     word : bits of an input word, 16, 32 or 64.
     streams : S, 1..8. With more than one, all ports but ``load`` are arrays.
     search : how the row is found, a key of :data:`apack_hdl.search.SEARCHES`; the values are the same.
@@ -54,10 +59,11 @@ class Decoder(wiring.Component):
     -------
     load : stream of N rows (:func:`apack_hdl.table.load_rows`), in. Waits until no block under way uses the table (the
         ``bank``); no block begins with a table while it is offered or loaded, or before it has been.
-    blocks : stream of orders, in: values in the block, less one (and its ``bank``).
+    blocks : stream of orders, in: values in the block, less one (and whether it is ``raw``, and its ``bank``).
     symbols, offsets : streams of words, in, with ``last`` at the end of every block.
     values : stream of values, out.
     report : stream of reports, out, one per block.
+    raw_mask : In(W), with ``raw``: ``2**w - 1`` if values have w bits, 2..W. Must not change while blocks are under way.
 
     Raises TypeError for an argument of the wrong kind, ValueError for one out of range.
     """
@@ -65,15 +71,17 @@ class Decoder(wiring.Component):
     # Turns that a block takes besides one per value, its streams waiting and values and report taken at once.
     BLOCK_CYCLES = 2
 
+    # `raw` is not among the options by keyword, which are those that engines are emitted with.
     def __init__(
-        self, config: CodecConfig, *, word: int = 32, streams: int = 1, search: str = "flash", banks: int = 1
+        self, config: CodecConfig, raw: bool = False, *, word: int = 32, streams: int = 1, search: str = "flash",
+        banks: int = 1,
     ):
-        self.config, self.word, self.banks = config, check_word(word), check_banks(banks)
+        self.config, self.word, self.banks, self.raw = config, check_word(word), check_banks(banks), check_raw(raw)
         self.streams = check_int("streams", streams, 1, MOST_STREAMS)
         self.search = check_search(search)
         words = stream.Signature(word_layout(word))
         ports = {
-            "blocks": In(stream.Signature(block_layout(config, banks=banks))),
+            "blocks": In(stream.Signature(block_layout(config, banks=banks, raw=raw))),
             "symbols": In(words),
             "offsets": In(words),
             "values": Out(stream.Signature(value_layout(config))),
@@ -81,7 +89,8 @@ class Decoder(wiring.Component):
         }
         if self.streams > 1:
             ports = {name: port.array(self.streams) for name, port in ports.items()}
-        super().__init__({"load": In(stream.Signature(row_load_layout(config, banks=banks)))} | ports)
+        mask = {"raw_mask": In(config.width)} if raw else {}
+        super().__init__({"load": In(stream.Signature(row_load_layout(config, banks=banks)))} | ports | mask)
 
     def each(self, name: str) -> list:
         """The ports ``name``, one per stream."""
@@ -111,7 +120,12 @@ class Decoder(wiring.Component):
         state |= {name: shape.state for name, shape in self.shapes.items()}
         if self.banks == 2:
             state["bank"] = 1
-        self.ring = ring = Ring(m, S, state, reset={"op", "go"})
+        if self.raw:
+            state["raw"] = 1
+        # What says that a value is given. Its other part, ``go``, is for the search: without it nothing moves and no
+        # row is chosen, which is just what a raw value needs.
+        self.gives = "gives" if self.raw else "go"
+        self.ring = ring = Ring(m, S, state, reset={"op", "go", self.gives})
         take_turn(m, ring, self)
         search = SEARCHES[self.search](cfg, m, ring, self._rows)
         narrowing = [
@@ -141,7 +155,10 @@ class Decoder(wiring.Component):
         rows, chosen = list(self._rows()), ring["chosen"]
         above = [row.v_min for row in rows[1:]]  # the last row ends at 2**W, which is 0 here
         ring["v_min"] = select(m, chosen, [row.v_min for row in rows], "found_v_min")
-        ring["more"] = (select(m, chosen[:-1], above, "found_above") - ring["v_min"] - ring["go"])[: self.config.width]
+        more = (select(m, chosen[:-1], above, "found_above") - ring["v_min"] - ring[self.gives])[: self.config.width]
+        if self.raw:  # no row is chosen: all ones, of which `raw_mask` leaves the tensor's width
+            more &= self.raw_mask | (~ring["raw"]).replicate(self.config.width)
+        ring["more"] = more
 
     def _look(self, m: Module, ring: Ring, name: str):
         """What a stream's port offers."""
@@ -180,7 +197,7 @@ class Decoder(wiring.Component):
             payload = payload_register(m, port)
             with m.If(port.ready):
                 m.d.sync += port.valid.eq(0)
-            with m.If(turn & ring["go"]):
+            with m.If(turn & ring[self.gives]):
                 m.d.sync += [port.valid.eq(1), payload.data.eq(value), payload.last.eq(ring["op"] == LAST)]
 
     def _look_at_symbols(self, m: Module, ring: Ring):
@@ -218,6 +235,13 @@ def both(first: Unit | None, second: Unit | None) -> Unit:
             unit.work()
 
     return Unit(max(unit.delay for unit in units), work)
+
+
+def check_raw(raw: bool) -> bool:
+    """Return ``raw`` if it is a truth value. Raises TypeError if not."""
+    if not isinstance(raw, bool):
+        raise TypeError(f"raw must be True or False, not {raw!r}")
+    return raw
 
 
 def check_search(search: str) -> str:

@@ -14,7 +14,8 @@ IDLE, BEGIN, WAIT, START, STARVE, CLOSE, GO, LAST = range(8)
 
 
 def take_turn(m: Module, ring: Ring, decoder):
-    """Begin the stream's turn: puts ``op`` and ``go`` (a value is decoded) into the ring, and brings ``left`` and the
+    """Begin the stream's turn: puts ``op`` and ``go`` (a value is decoded) into the ring, with raw blocks also
+    ``gives`` (a value is given) and ``raw`` (of the block; ``go`` is low then), and brings ``left`` and the
     readers' states up to date. Accepts orders and offers reports.
 
     ``decoder`` : whose ports and table it is about.
@@ -66,7 +67,10 @@ def take_turn(m: Module, ring: Ring, decoder):
         with m.If(accept):  # a new stream
             m.d.comb += [state.position.eq(0), state.end.eq(0), state.place.eq(0)]
         ring[name] = state
-    ring["op"], ring["go"] = what, go
+    ring["op"], ring[decoder.gives] = what, go
+    if decoder.raw:
+        ring["raw"] = Mux(accept, order[len(left)], ring["raw"])
+        ring["go"] = go & ~ring["raw"]
     ring["left"] = Mux(accept, count, left - go)[: len(left)]
     if decoder.banks == 2:
         ring["bank"] = Mux(accept, order[-1], ring["bank"])
@@ -77,6 +81,8 @@ def _begin_and_end(m: Module, ring: Ring, decoder, accept, finish, order):
     report = Signal(report_layout(), name="verdict")
     for name, shape in decoder.shapes.items():
         short, long = shape.verdict(m, ring[name], name)
+        if decoder.raw and name == "symbols":
+            short, long = short & ~ring["raw"], long & ~ring["raw"]
         m.d.comb += [report[f"{name}_short"].eq(short), report[f"{name}_long"].eq(long)]
     busy = Signal(decoder.banks * decoder.streams)  # blocks under way, per bank and stream
     bank_in, bank_out = (order[-1], ring["bank"]) if decoder.banks == 2 else (0, 0)

@@ -36,12 +36,15 @@ def value_layout(config: CodecConfig, *, banks: int = 1) -> data.StructLayout:
     return data.StructLayout({"data": config.width, "last": 1} | bank_field(banks))
 
 
-def block_layout(config: CodecConfig, *, banks: int = 1) -> data.StructLayout:
+def block_layout(config: CodecConfig, *, banks: int = 1, raw: bool = False) -> data.StructLayout:
     """An order to decode one block: ``count_m1``, its number of values less one (as AXI counts beats).
 
-    With two banks also ``bank``, the table that the block was coded with.
+    Where there are ``raw`` blocks also ``raw``: the values are the codes in the block's offset stream. With two banks
+    also ``bank``, the table that the block was coded with.
     """
-    return data.StructLayout({"count_m1": bits_for(config.block - 1)} | bank_field(banks))
+    return data.StructLayout(
+        {"count_m1": bits_for(config.block - 1)} | ({"raw": 1} if raw else {}) | bank_field(banks)
+    )
 
 
 def row_load_layout(config: CodecConfig, *, banks: int = 1) -> data.StructLayout:
