@@ -9,7 +9,7 @@ SAMPLE_STAMP := build/sample-venv/.stamp
 MODELS_STAMP := build/models-venv/.stamp
 MODELS := build/models
 
-.PHONY: all setup system test bench explore lint sample models fewbits clean help
+.PHONY: all setup system test bench explore lint sample models fewbits pictures clean help
 .DELETE_ON_ERROR:
 
 all: setup ## set up, then run the main job: search, compress, simulate, emit, synthesize the sample (build/)
@@ -68,6 +68,11 @@ fewbits: models $(FEW:%=fewbits-%) ## the two float networks of them again, with
 fewbits-%: models
 	$(SPEECH) -o $(MODELS)/speech-$*.npz $(FEW_BITS)
 	$(TEXT) -o $(MODELS)/text-$*.npz $(FEW_BITS)
+
+pictures: setup models ## photograph the footprint report of the sample and those networks (golden/figures; takes Chromium)
+	.venv/bin/python -m pip install -qq -e ".[browser]"
+	.venv/bin/apack footprint golden/sample/sample.npz $(PROFILED) --rivals all --html build/report.html
+	.venv/bin/python -m golden.report.pictures build/report.html golden/figures
 
 clean: ## remove results and caches; .venv stays
 	rm -rf build *.egg-info .pytest_cache .ruff_cache

@@ -59,6 +59,7 @@ def test_page_holds_the_document(document):
     assert shown["totals"]["weights"][1:6] == [round(total[n]) for n in (
         "values", "raw_bits", "floor_bits", "bound_bits", "apack_bits")]
     assert shown["totals"]["weights"][7] == [total["rivals"][name] for name in RIVAL_NAMES]
+    assert shown["totals"]["activations"][8] == model["totals"]["activations"]["loss"] > 0
     assert list(shown["roles"]) == ["embedding"] and shown["whole"] == 6 * 400 + 2 * 900
     for row, tensor in zip(shown["tensors"], model["tensors"], strict=True):
         assert row[4] == tensor["raw_bits"] and row[7] == tensor["apack_bits"] and row[9] == tensor["width"]
@@ -83,12 +84,14 @@ def test_report_of_a_thousand_tensors_is_bounded():
     } | {f"{name}_bits": 10**7 for name in ("raw", "floor", "bound", "apack", "self")}
     sums = {name: tensor[name] for name in tensor if name.endswith("_bits") or name == "rivals"}
     sums |= {"tensors": 2000, "values": 10**9, "name": "x", "kind": "weights", "op": "Conv", "share": 1e-3}
+    sums |= {"loss": None}
     sums["whole"] = sums
     model = {"name": "m", "info": {}, "tensors": [tensor] * 2000, "layers": [sums] * 2000, "roles": {}}
     model["totals"] = {"weights": sums, "all": sums}
     settings = {"rivals": list(RIVALS), "activation_tables": "others", "verified": False, "config": {}}
-    assert len(short_form({"settings": settings, "models": [model]})["models"][0]["pictures"]) == PICTURES == 1000
-    assert len(html({"settings": settings, "models": [model]})) < 2.5e6
+    document = {"settings": settings, "models": [model], "summary": {}}
+    assert len(short_form(document)["models"][0]["pictures"]) == PICTURES == 1000
+    assert len(html(document)) < 2.5e6
 
 
 def test_markdown(document):

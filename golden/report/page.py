@@ -1,7 +1,8 @@
 """The HTML report: one file with style, script and data in it; nothing is fetched when it is opened.
 
-``report.html`` is the frame, ``report.css`` its looks; ``report.js`` draws tables and pictures from the data, which is
-a footprint's document in short form: rows instead of objects, whole bits, histograms in base64.
+``report.html`` is the frame, ``report.css`` its looks; the scripts draw tables and pictures from the data, which is a
+footprint's document in short form: rows instead of objects, whole bits, histograms in base64. ``base.js`` has what all
+share, ``overview.js`` all models side by side, ``model.js`` one of them, ``start.js`` sets it going.
 """
 
 import base64
@@ -10,9 +11,11 @@ from importlib import resources
 from string import Template
 
 from ..footprint import group_of
+from .markdown import PUBLISHED
 
 # Tensors with a picture, of each model: those that move most. A picture takes about 700 bytes.
 PICTURES = 1000
+SCRIPTS = ("base", "overview", "model", "start")
 SUMS = ("tensors", "values", "raw_bits", "floor_bits", "bound_bits", "apack_bits", "self_bits")
 
 
@@ -22,7 +25,8 @@ def html(document: dict) -> str:
     Tensors that were measured with ``Settings(pictures=True)`` have pictures, up to ``PICTURES`` of each model.
     """
     files = resources.files(__package__)
-    style, script, frame = (files.joinpath(f"report.{kind}").read_text("utf-8") for kind in ("css", "js", "html"))
+    style, frame = (files.joinpath(f"report.{kind}").read_text("utf-8") for kind in ("css", "html"))
+    script = "".join(files.joinpath(f"{name}.js").read_text("utf-8") for name in SCRIPTS)
     data = json.dumps(short_form(document), separators=(",", ":"), allow_nan=False)
     # "</" would end the script early; "<!--" would begin a comment in it.
     return Template(frame).substitute(style=style, script=script, data=data.replace("<", "\\u003c"))
@@ -34,6 +38,8 @@ def short_form(document: dict) -> dict:
     return {
         "settings": document["settings"],
         "rivals": [[name, _title(name)] for name in names],
+        "summary": {kind: document["summary"][kind] for kind in PUBLISHED if kind in document["summary"]},
+        "published": PUBLISHED,
         "models": [_model(model, names) for model in document["models"]],
     }
 
@@ -61,7 +67,7 @@ def _model(model: dict, names: list[str]) -> dict:
 
 
 def _sums(sums: dict, names: list[str]) -> list:
-    return [round(sums[name]) for name in SUMS] + [_rivals(sums, names)]
+    return [round(sums[name]) for name in SUMS] + [_rivals(sums, names), sums["loss"]]
 
 
 def _layer(layer: dict, names: list[str]) -> list:

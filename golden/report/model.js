@@ -1,108 +1,16 @@
-"use strict";
-const DATA = JSON.parse(document.getElementById("data").textContent);
-const RIVALS = DATA.rivals.map(([name]) => name);
-const PAGE = 25, BARS = 60; // rows of a table page; layers drawn one by one
-const $id = (id) => document.getElementById(id);
-let model = DATA.models[0];
-
-// --- small helpers ---------------------------------------------------------------------------------------------
-function element(tag, attributes = {}, ...children) {
-  const made = document.createElement(tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  made.append(...children);
-  return made;
-}
-function shape(tag, attributes, text) {
-  const made = document.createElementNS("http://www.w3.org/2000/svg", tag);
-  for (const [name, value] of Object.entries(attributes)) made.setAttribute(name, value);
-  if (text !== undefined) made.textContent = text;
-  return made;
-}
-function titled(made, text) { made.append(shape("title", {}, text)); return made; }
-function drawing(holder, height, label) {
-  const width = Math.max(280, holder.clientWidth);
-  const svg = shape("svg", {width, height, viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label});
-  holder.replaceChildren(svg);
-  return [svg, width];
-}
-const count = (n) => Math.round(n).toLocaleString("en");
-const ratio = (part, whole) => whole ? (part / whole).toFixed(4) : "–";
-const percent = (x, digits = 2) => (100 * x).toFixed(digits) + " %";
-const change = (part, whole) => whole ? (part >= whole ? "+" : "−") + percent(Math.abs(part / whole - 1)) : "–";
-function size(bits) {
-  for (const [unit, scale] of [["GB", 8e9], ["MB", 8e6], ["kB", 8e3]])
-    if (bits >= scale) return (bits / scale).toFixed(2) + " " + unit;
-  return Math.round(bits / 8) + " B";
-}
-// Converters join the names of fused operators by ";": the first is enough to know the tensor, with its input.
-const label = (name) => name.replace(/;.*?( \[[^\]]*\])?$/, "$1");
-// Text that ends at x and fits before it; what is too long loses its beginning (of names) or its end.
-function fitting(text, x, y, {kind = "", keepEnd = true} = {}) {
-  const most = Math.floor(x / 7), name = label(text);
-  const short = keepEnd ? "…" + name.slice(1 - most) : name.slice(0, most - 1) + "…";
-  return titled(shape("text", {x, y, "text-anchor": "end", class: kind}, name.length <= most ? name : short), text);
-}
-function options(select, entries) {
-  select.replaceChildren(...entries.map(([value, text]) => element("option", {value}, text)));
-}
-
-// --- sortable tables, a page at a time ---------------------------------------------------------------------------
-// columns: [title, value to sort by, text or node to show (of a row), left?]
-function table(id, columns, rows, {sorted = -1, label = ""} = {}) {
-  const head = element("tr"), body = element("tbody"), pager = $id(id + "-pager");
-  let order = rows, by = sorted, falling = sorted >= 0, page = 0;
-  const cells = columns.map(([title, , , left], column) => {
-    const button = element("button", {type: "button"}, title);
-    button.addEventListener("click", () => {
-      falling = by === column ? !falling : !left;
-      by = column; page = 0;
-      show();
-    });
-    return element("th", {scope: "col", class: left ? "text" : ""}, button);
-  });
-  head.append(...cells);
-  $id(id + "-table").replaceChildren(...(label ? [element("caption", {}, label)] : []), element("thead", {}, head), body);
-  function show() {
-    order = rows;
-    if (by >= 0) {
-      const value = columns[by][1], sign = falling ? -1 : 1;
-      order = [...rows].sort((a, b) => (value(a) < value(b) ? -sign : value(a) > value(b) ? sign : 0));
-    }
-    cells.forEach((cell, i) => i === by ? cell.setAttribute("aria-sort", falling ? "descending" : "ascending")
-      : cell.removeAttribute("aria-sort"));
-    const some = pager ? order.slice(page * PAGE, (page + 1) * PAGE) : order;
-    body.replaceChildren(...some.map((row) => element("tr", {}, ...columns.map(([, value, text, left]) =>
-      element("td", left ? {class: "text"} : {}, (text || value)(row))))));
-    if (pager) turn();
-  }
-  function turn() {
-    const pages = Math.max(1, Math.ceil(rows.length / PAGE));
-    const move = (text, by) => {
-      const button = element("button", {type: "button"}, text);
-      button.disabled = page + by < 0 || page + by >= pages;
-      button.addEventListener("click", () => { page += by; show(); });
-      return button;
-    };
-    const where = `${count(rows.length)} rows` + (pages > 1 ? `, page ${page + 1} of ${pages}` : "");
-    pager.replaceChildren(...(pages > 1 ? [move("Previous", -1), move("Next", 1)] : []), where);
-  }
-  show();
-}
-
 // --- totals -------------------------------------------------------------------------------------------------------
-// sums: tensors, values, raw, floor, bound, APack, APack with tables of the tensors' own, [rivals]
 function totals() {
   const groups = Object.entries(model.totals).filter(([, s]) => s[2]);
   $id("cards").replaceChildren(...groups.map(([name, s]) => element("div", {class: "card"}, name,
     element("b", {}, ratio(s[5], s[2])), element("span", {}, `of ${size(s[2])}; entropy ${ratio(s[3], s[2])}`))));
   const rows = [...groups, ...Object.entries(model.roles).map(([name, s]) => ["– " + name, s])];
   table("totals", [
-    ["tensors", (r) => r[0], null, true],
+    ["tensors", (r) => r[0], null, "left"],
     ["APack", (r) => r[1][5] / r[1][2], (r) => ratio(r[1][5], r[1][2])],
     ["entropy", (r) => r[1][3] / r[1][2], (r) => ratio(r[1][3], r[1][2])],
     ["bound", (r) => r[1][4] / r[1][2], (r) => ratio(r[1][4], r[1][2])],
     ["over bound", (r) => r[1][5] / r[1][4], (r) => change(r[1][5], r[1][4])],
-    ["loss", (r) => r[1][5] / r[1][6], (r) => percent(r[1][5] / r[1][6] - 1)],
+    ["loss", (r) => r[1][8] ?? -1, (r) => loss(r[1][8])],
     ["raw", (r) => r[1][2], (r) => size(r[1][2])],
     ["as APack", (r) => r[1][5], (r) => size(r[1][5])],
     ["number", (r) => r[1][0], (r) => count(r[1][0])],
@@ -159,12 +67,6 @@ function layers() {
     group.append(shape("text", {x: left + full + 5, y: y + 12, class: "soft"}, ratio(r[7], r[4])));
     svg.append(group);
   });
-  const key = (kind, text) => {
-    const svg = shape("svg", {width: 22, height: 14, "aria-hidden": "true", style: "display:inline-block;vertical-align:middle"});
-    svg.append(kind === "fill" || kind === "raw" ? shape("rect", {x: 1, y: 1, width: 20, height: 12, class: kind})
-      : shape("line", {x1: 11, x2: 11, y1: 0, y2: 14, class: kind}));
-    return element("span", {}, svg, " " + text);
-  };
   $id("layers-legend").replaceChildren(key("raw", "raw, of one inference"), key("fill", "APack"), key("floor", "entropy"), key("bound", "bound"));
 }
 const best = (r) => r[8].indexOf(Math.min(...r[8]));
@@ -177,10 +79,10 @@ const FIGURES = [
   ["traffic", (r) => r[3], (r) => percent(r[3])],
   ["raw", (r) => r[4], (r) => size(r[4])],
 ];
-const SCHEMES = RIVALS.map((name, i) => [name, (r) => r[8][i] / r[4], (r) => ratio(r[8][i], r[4])]);
+const SCHEMES = RIVALS.map((name, i) => [name, (r) => r[8][i] / r[4], (r) => ratio(r[8][i], r[4]), "extra"]);
 const named = (r) => element("span", {title: r[0]}, label(r[0]));
-const LAYER = [["layer", (r) => r[0], named, true], ...FIGURES, ["tensors", (r) => r[9], (r) => count(r[9])],
-  ["kind", (r) => r[1], null, true], ["operator", (r) => r[2], null, true], ...SCHEMES];
+const LAYER = [["layer", (r) => r[0], named, "left"], ...FIGURES, ["tensors", (r) => r[9], (r) => count(r[9])],
+  ["kind", (r) => r[1], null, "left"], ["operator", (r) => r[2], null, "left"], ...SCHEMES];
 
 // --- tensors ------------------------------------------------------------------------------------------------------
 // tensor: name, kind, op, share, raw, floor, bound, APack, [rivals], width, values, table from, rows
@@ -196,8 +98,8 @@ function choose(tensor) {
   });
   return button;
 }
-const TENSOR = [["tensor", (r) => r[0], choose, true], ...FIGURES, ["values", (r) => r[10], (r) => count(r[10])], ["bits", (r) => r[9]],
-  ["kind", (r) => r[1], null, true], ["operator", (r) => r[2], null, true], ["table from", (r) => r[11], null, true],
+const TENSOR = [["tensor", (r) => r[0], choose, "left"], ...FIGURES, ["values", (r) => r[10], (r) => count(r[10])], ["bits", (r) => r[9]],
+  ["kind", (r) => r[1], null, "left"], ["operator", (r) => r[2], null, "left"], ["table from", (r) => r[11], null, "left"],
   ["rows", (r) => r[12]], ...SCHEMES];
 function tensors() {
   const wanted = $id("filter").value.toLowerCase(), kind = $id("kind").value;
@@ -237,42 +139,10 @@ function histogram() {
     svg.append(shape("text", {x: x(at * values), y: high - 4, "text-anchor": anchor, class: "soft"}, count(Math.min(at * values, values - 1) - half)));
   $id("histogram-text").textContent = `${count(t[10])} values of ${t[9]} bits; ${starts.length} rows, table from ${t[11]}; entropy ` +
     `${ratio(t[5], t[4])}, bound ${ratio(t[6], t[4])}, APack ${ratio(t[7], t[4])}.`;
-  table("rows", [["row", (r) => r[0], (r) => "row " + r[0], true], ["first value", (r) => r[1]], ["last value", (r) => r[2]], ["offset bits", (r) => r[3]],
+  table("rows", [["row", (r) => r[0], (r) => "row " + r[0], "left"], ["first value", (r) => r[1]], ["last value", (r) => r[2]], ["offset bits", (r) => r[3]],
     ["count", (r) => r[4]], ["probability", (r) => r[4], (r) => (r[4] / total).toFixed(4)]],
   starts.map((first, i) => {
     const end = i + 1 < starts.length ? starts[i + 1] : values;
     return [i, means(first), means(end - 1), Math.ceil(Math.log2(end - first)), counts[i]];
   }));
 }
-
-// --- the page -----------------------------------------------------------------------------------------------------
-function pictures() { schemes(); layers(); histogram(); }
-function show() {
-  model = DATA.models[$id("model").value];
-  $id("about").textContent = ["model", "source", "licence", "quantized_by", "inputs"].filter((k) => model.info[k]).map((k) => model.info[k]).join(" · ");
-  $id("filter").value = "";
-  options($id("kind"), [["", "all"], ...Object.keys(model.totals).filter((n) => n !== "all").map((n) => [n, n])]);
-  const pictured = Object.keys(model.pictures);
-  options($id("tensor"), pictured.map((i) => [i, label(model.tensors[i][0])]));
-  if (pictured.length) $id("tensor").value = pictured.reduce((a, b) => model.tensors[b][3] > model.tensors[a][3] ? b : a);
-  totals();
-  table("layers", LAYER, model.layers);
-  tensors();
-  pictures();
-}
-options($id("model"), DATA.models.map((m, i) => [i, m.name]));
-$id("model").addEventListener("change", show);
-$id("group").addEventListener("change", schemes);
-$id("equal").addEventListener("change", layers);
-$id("filter").addEventListener("input", tensors);
-$id("kind").addEventListener("change", tensors);
-$id("tensor").addEventListener("change", histogram);
-let shown = 0;
-addEventListener("resize", () => { if (innerWidth !== shown) { shown = innerWidth; pictures(); } });
-const set = DATA.settings, c = set.config;
-$id("activation-tables").textContent = set.activation_tables === "others"
-  ? "The table of an activation is made from the other inputs, every value codable; from the tensor itself where there is one input only."
-  : "Activations, too.";
-$id("settings").textContent = `At most ${c.rows} rows, probabilities of ${c.prob_bits} bits, multiplier of ${c.mult_bits} bits, blocks of ` +
-  `${count(c.block)} values.` + (set.verified ? " Every file was made and read back." : " Sizes of files are worked out exactly, without making them.");
-show();
