@@ -29,7 +29,8 @@ class Hierarchy:
     def instance(self, part: wiring.Component) -> Instance:
         """An instance whose ports are connected to the signals of the ports of ``part``."""
         module = f"{self.prefix}_{part.module}"
-        self.parts.setdefault(module, part)
+        if self.parts.setdefault(module, part).signature != part.signature:
+            raise ValueError(f"{module} must name parts with the same ports only")
         part._MustUse__used = True  # Amaranth would complain of those that are not elaborated
         ports = {"i_clk": ClockSignal(), "i_rst": ResetSignal()}
         for path, member, signal in part.signature.flatten(part):

@@ -105,7 +105,7 @@ class _Design:
                         parts = [net for net in parts if net not in registers and plain(net) == port.rstrip("_")]
                     for net in parts:
                         end = port if len(parts) == 1 else plain(net)
-                        end += "_unused" if net.endswith(".unused") else ""
+                        end = f"{port}_unused" if net.endswith(".unused") else end
                         names[net] = unique(f"{instance.name.removeprefix('u_')}_{end}".rstrip("_"), taken)
 
 
