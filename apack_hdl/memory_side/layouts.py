@@ -47,6 +47,19 @@ def head_layout(p: MemorySide) -> data.StructLayout:
     })
 
 
+def drain_layout(p: MemorySide) -> data.StructLayout:
+    """What leaves an encoder's buffers: ``raw``: a beat of values in the low bits of ``data``, and ``count`` of them;
+    else a chunk of a coded block, and ``count`` bytes (see :func:`chunk_layout`). ``last`` of its stream; ``end``:
+    last of its block."""
+    width, most = max(p.data_width, p.value_bits * p.beat_values), max(p.data_bytes, p.beat_values)
+    return data.StructLayout({"data": width, "count": bits_for(most), "last": 1, "raw": 1, "end": 1})
+
+
+def take_layout() -> data.StructLayout:
+    """What to do with an encoded block: give its values again, ``raw``, or its coded streams."""
+    return data.StructLayout({"raw": 1})
+
+
 def range_layout(p: MemorySide, tag: int = 0) -> data.StructLayout:
     """Bytes of the memory, to read: ``address`` of the first, how many ``bytes`` (0 is allowed), and a ``tag`` of so
     many bits that comes back with the data."""

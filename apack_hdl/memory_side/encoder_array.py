@@ -1,0 +1,98 @@
+"""The encoders of a chip, with one port for all of them."""
+
+from amaranth import Module, Mux, Signal
+from amaranth.lib import stream, wiring
+from amaranth.lib.wiring import In, Out
+from amaranth.utils import bits_for
+
+from ..layouts import row_load_layout
+from .dealing import Fork, Gather, Spread, tree
+from .encoder_cell import EncoderCell
+from .layouts import beat_layout, chunk_layout, drain_layout, head_layout, take_layout
+from .parameters import MemorySide
+from .place import place
+
+
+class EncoderArray(wiring.Component):
+    """E encoder cells: block k goes to cell k mod E, and blocks leave in the order in which they came.
+
+    Between the ports and the cells are trees of registers, 8 branches on each: none for one cell, one level for up to
+    8, two for up to 64. A ``ready`` of ``fill``, and of ``take``, depends on those of the cells combinationally, by
+    way of the tree's nodes; those of the cells' outputs on that of ``head``, and on those of ``coded`` and ``raw``.
+
+    Members
+    -------
+    load : stream of N rows, in, for all encoders. ``clear`` : In, forget everything; it takes effect in the cycle
+        after, in which nothing is taken or offered.
+    fill : stream of beats, in.
+    head : stream out: an encoded block, in turn. For each one taken a ``take``, stream in, must come: what to do with
+        it. Further heads may be taken before that, and before its data have come.
+    coded : stream of chunks out: of each block to be coded the symbols, then the offsets, each from the beginning of a
+        chunk. ``raw`` : stream of beats out, of each block to be raw. Both in the order of the blocks.
+    busy : Out(1), a block is in here: from the cycle after its first beat was taken, to its last chunk or beat.
+    """
+
+    def __init__(self, p: MemorySide):
+        self.p = p
+        super().__init__({
+            "load": In(stream.Signature(row_load_layout(p.codec))),
+            "clear": In(1),
+            "fill": In(stream.Signature(beat_layout(p))),
+            "head": Out(stream.Signature(head_layout(p))),
+            "take": In(stream.Signature(take_layout())),
+            "coded": Out(stream.Signature(chunk_layout(p))),
+            "raw": Out(stream.Signature(beat_layout(p))),
+            "busy": Out(1),
+        })
+
+    def elaborate(self, platform):
+        m = Module()
+        p, clear = self.p, Signal()
+        m.d.sync += clear.eq(self.clear)
+        cells = [place(m, platform, f"cell_{k}", EncoderCell(p)) for k in range(p.engines)]
+        m.d.comb += [cell.clear.eq(clear) for cell in cells]
+
+        def joined(name, node):
+            return tree(m, name, [getattr(cell, name) for cell in cells], node, clear)
+
+        fill = joined("fill", lambda shares: Spread(beat_layout(p), shares, "last"))
+        take = joined("take", lambda shares: Spread(take_layout(), shares))
+        load = joined("load", lambda shares: Fork(row_load_layout(p.codec), len(shares)))
+        head = joined("head", lambda shares: Gather(head_layout(p), shares))
+        drain = joined("data", lambda shares: Gather(drain_layout(p), shares, "end"))
+
+        for outer, inner in ((self.fill, fill), (self.take, take), (self.load, load)):
+            m.d.comb += [
+                inner.valid.eq(outer.valid & ~clear), inner.payload.eq(outer.payload),
+                outer.ready.eq(inner.ready & ~clear),
+            ]
+        data = drain.payload
+        m.d.comb += [
+            self.head.valid.eq(head.valid & ~clear), self.head.payload.eq(head.payload),
+            head.ready.eq(self.head.ready),
+            self.coded.valid.eq(drain.valid & ~data.raw & ~clear),
+            self.coded.payload.data.eq(data.data), self.coded.payload.bytes.eq(data.count),
+            self.coded.payload.last.eq(data.last),
+            self.raw.valid.eq(drain.valid & data.raw & ~clear),
+            self.raw.payload.values.eq(data.data), self.raw.payload.count.eq(data.count),
+            self.raw.payload.last.eq(data.last),
+            drain.ready.eq(Mux(data.raw, self.raw.ready, self.coded.ready)),
+        ]
+        leaves = drain.valid & drain.ready & data.end & ~clear
+        self._count(m, leaves, clear)
+        return m
+
+    def _count(self, m: Module, leaves, clear):
+        """Blocks in here, those under way in the trees too."""
+        within, comes = Signal(), Signal()
+        blocks = Signal(bits_for(2 * self.p.encoder_lanes * self.p.engines + 8))
+        take = self.fill.valid & self.fill.ready
+        m.d.comb += [comes.eq(take & ~within), self.busy.eq(blocks != 0)]
+        with m.If(take):
+            m.d.sync += within.eq(~self.fill.payload.last)
+        with m.If(comes & ~leaves):
+            m.d.sync += blocks.eq(blocks + 1)
+        with m.If(leaves & ~comes):
+            m.d.sync += blocks.eq(blocks - 1)
+        with m.If(clear):
+            m.d.sync += [within.eq(0), blocks.eq(0)]
