@@ -4,7 +4,9 @@ The cost of a row depends on nothing outside it, so the best cut is a shortest p
 boundary ``2**W`` whose edges are rows. :class:`golden.cuts.Cuts` solves that by dynamic programming.
 """
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import groupby, islice
 from math import inf, log1p
 
 import numpy as np
@@ -19,6 +21,7 @@ EXACT_WIDTH = 13
 # Above it: how many candidates mark the value space (and as many the mass), and how many values to either side
 # of a cut are tried as well. What the second choice gains over the first is the gap.
 COARSE, FINE = (256, 16), (1024, 16)
+TOGETHER = 16  # histograms that are searched together: more take no less time each
 MAX_ROUNDS = 12  # of refinement; real tensors settle in two to seven
 
 
@@ -96,7 +99,7 @@ def search_table(
 
 
 class TableSearch:
-    """The search for one histogram, done once and good for several kinds of table.
+    """The search for one histogram, done once, when it is needed, and good for several kinds of table.
 
     Parameters are those of :func:`search_table`, and unchecked.
     """
@@ -105,17 +108,35 @@ class TableSearch:
         self.config, self._seen = config, histogram.astype(np.int64)
         self._total = int(self._seen.sum())
         self._row_bits = config.width + config.prob_bits + 1 if table_bits else 0
-        self._cuts = None
-        if self._total:
-            self._cost = RowCost(self._seen)
-            self._cuts, self._gap_bits = _best_cuts(self._cost, config, self._row_bits)
+        self._cost = RowCost(self._seen) if self._total else None
+        self._cuts, self._gap_bits = None, 0.0
+
+    @staticmethod
+    def solve(searches: Iterable["TableSearch"]) -> None:
+        """Do the work of several searches: together it takes half the time, and finds the same."""
+        exact = []
+        for search in searches:
+            if search._cuts is not None or not search._total:
+                continue
+            if search.config.width <= EXACT_WIDTH:
+                exact.append((search.config.rows, _boundaries(search._cost, search.config.values), search))
+            else:
+                search._cuts, search._gap_bits = _candidate_cuts(search._cost, search.config, search._row_bits)
+        exact.sort(key=lambda task: (task[0], len(task[1])))
+        for rows, tasks in groupby(exact, key=lambda task: task[0]):
+            for _, places, some in (zip(*part, strict=True) for part in _batched(tasks, TOGETHER)):
+                found = Cuts.together([search._cost for search in some], places, rows)
+                for search, cuts in zip(some, found, strict=True):
+                    search._cuts = cuts
 
     def result(self, *, method: str = "optimal", cover_all: bool = False) -> SearchResult:
         """The table of that kind."""
-        config, seen, cuts = self.config, self._seen, self._cuts
-        if cuts is None:
+        config, seen = self.config, self._seen
+        if not self._total:
             table = SymbolTable(config, (0,), (config.total,))
             return SearchResult(table, 0.0, 0.0, 0.0, 0.0, method, config.values + 1, True)
+        self.solve([self])
+        cuts = self._cuts
         used = seen[seen > 0].astype(np.float64)
         entropy_bits = float(used @ (np.log2(self._total) - np.log2(used)))
         exact, gap_bits = config.width <= EXACT_WIDTH, self._gap_bits
@@ -170,14 +191,18 @@ def allocate_counts(mass: np.ndarray, total: int, *, cover_all: bool = False) ->
         missing -= (missing > 0) - (missing < 0)
 
 
-def _best_cuts(cost: RowCost, config: CodecConfig, row_bits: int) -> tuple[Cuts, float]:
-    """The best cuts, and what a better choice of candidate boundaries may still gain (0.0: nothing)."""
-    if config.width <= EXACT_WIDTH:
-        # A boundary below the smallest value that occurs, or above the largest, saves nothing: a row that reaches
-        # beyond them is no cheaper than one that ends there, and what is left costs nothing.
-        seen = np.flatnonzero(np.diff(cost.below))
-        inner = np.arange(seen[0], seen[-1] + 2)
-        return Cuts(cost, np.unique(np.concatenate(([0], inner, [config.values]))), config.rows), 0.0
+def _boundaries(cost: RowCost, values: int) -> np.ndarray:
+    """All boundaries that a best cut may need.
+
+    One below the smallest value that occurs, or above the largest, saves nothing: a row that reaches beyond them is no
+    cheaper than one that ends there, and what is left costs nothing.
+    """
+    first, last = np.searchsorted(cost.below, (0, cost.below[-1] - 1), "right").tolist()
+    return np.array([0][: first > 1] + [*range(first - 1, last + 1)] + [values][: last < values])
+
+
+def _candidate_cuts(cost: RowCost, config: CodecConfig, row_bits: int) -> tuple[Cuts, float]:
+    """The best cuts between candidates, and what a better choice of them may still gain."""
     coarse = _refined_cuts(cost, config, row_bits, *COARSE, np.array([0]))
     fine = _refined_cuts(cost, config, row_bits, *FINE, _chosen(coarse, row_bits))
     return fine, float(coarse.objective(row_bits).min() - fine.objective(row_bits).min())
@@ -252,6 +277,13 @@ def _cost_bits(config: CodecConfig, cut: np.ndarray, mass: np.ndarray, counts: n
 
 def _table(config: CodecConfig, cut: np.ndarray, counts: np.ndarray) -> SymbolTable:
     return SymbolTable(config, tuple(cut[:-1].tolist()), tuple(counts.tolist()))
+
+
+def _batched(items: Iterable, count: int) -> Iterator[tuple]:
+    """The items, some at a time."""
+    items = iter(items)
+    while some := tuple(islice(items, count)):
+        yield some
 
 
 def _check_arguments(config, histogram, method, cover_all, table_bits) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
@@ -10,21 +9,22 @@ from ..codec import check_array, default_bits, to_codes
 from ..container import compress, decompress
 from ..errors import FormatError
 from ..header import Header
-from ..search import TableSearch, histogram
+from ..search import SearchResult, TableSearch, histogram
 from ..table import SymbolTable
 from .settings import PROFILED, Settings
 from .sizes import Sizes, tensor_sizes
 
 # Values whose files are sized together: enough blocks to fill the lanes, few enough to stay in memory.
 BATCH_VALUES = 1 << 24
+SEARCHES = 64  # tensors whose tables are sought together: enough for full batches of the search
 
 Progress = Callable[[int], object]
 Keep = Callable[[str, bytes], object]
 
 
 @dataclass(frozen=True, eq=False)
-class _Tensor:
-    """A tensor as the codec sees it."""
+class _Read:
+    """A tensor as it was read, and the search for its table."""
 
     record: object
     array: np.ndarray
@@ -33,13 +33,26 @@ class _Tensor:
     counts: np.ndarray
     search: TableSearch
 
-    @cached_property
-    def own(self):
-        """The search result with its own table."""
-        return self.search.result()
+
+@dataclass(frozen=True, eq=False)
+class _Tensor:
+    """A tensor with its tables, as the codec sees it.
+
+    ``own``: the search's result for the tensor itself. ``table``: that it is coded with, made of what ``table_from``
+    says. ``bars``: its histogram, for drawing.
+    """
+
+    record: object
+    array: np.ndarray
+    codes: np.ndarray
+    signed: bool
+    own: SearchResult
+    table: SymbolTable
+    table_from: str
+    bars: list[int]
 
     def header(self, table: SymbolTable) -> Header:
-        """That of its file."""
+        """That of its file with this table."""
         return Header(table.config, self.array.dtype, self.array.shape, self.signed, table)
 
 
@@ -54,74 +67,87 @@ def measure(
     Raises TypeError or ValueError if values do not fit the configuration, with the tensor's key in front; FormatError
     for a damaged model or, with ``settings.verify``, a file that does not hold its tensor.
     """
-    batch, waiting = [], 0
+    read, batch, waiting = [], [], 0
     for group in groups:
-        tensors = [_load(model, record, settings) for record in group]
-        batch += [(tensor, *_table_for(tensor, tensors, settings)) for tensor in tensors]
-        waiting += sum(len(tensor.codes) for tensor in tensors)
+        read.append([_load(model, record, settings) for record in group])
+        waiting += sum(len(tensor.codes) for tensor in read[-1])
+        if waiting >= BATCH_VALUES or sum(map(len, read)) >= SEARCHES:
+            batch += _with_tables(read, settings)
+            read = []
         if waiting >= BATCH_VALUES:
             yield from _figures(batch, settings, progress, keep)
             batch, waiting = [], 0
-    yield from _figures(batch, settings, progress, keep)
+    yield from _figures(batch + _with_tables(read, settings), settings, progress, keep)
 
 
-def _load(model, record, settings: Settings) -> _Tensor:
+def _load(model, record, settings: Settings) -> _Read:
     try:
         array = check_array("tensor", model.load(record))
         width = record.bits or default_bits(array.dtype)
         config = settings.config_for(width)
         codes, signed = to_codes(array, width)
         counts = histogram(codes, width)
-        return _Tensor(record, array, codes, signed, counts, TableSearch(config, counts))
+        return _Read(record, array, codes, signed, counts, TableSearch(config, counts))
     except FormatError:
         raise
     except (TypeError, ValueError) as error:
         raise type(error)(f"{record.key}: {error}") from None
 
 
-def _table_for(tensor: _Tensor, group: list[_Tensor], settings: Settings) -> tuple[SymbolTable, str]:
-    """The table to code a tensor with, and whose it is."""
+def _with_tables(groups: list[list[_Read]], settings: Settings) -> list[_Tensor]:
+    """The tensors of these groups with their tables, all searched for together."""
+    tasks = [(tensor, *_table_source(tensor, group, settings)) for group in groups for tensor in group]
+    TableSearch.solve(search for tensor, other, _ in tasks for search in (tensor.search, other))
+    tensors = []
+    for tensor, search, source in tasks:
+        own = tensor.search.result()
+        table = own.table if search is tensor.search else search.result(cover_all=True).table
+        bars = _bars(tensor.counts) if settings.pictures else []
+        tensors.append(_Tensor(tensor.record, tensor.array, tensor.codes, tensor.signed, own, table, source, bars))
+    return tensors
+
+
+def _table_source(tensor: _Read, group: list[_Read], settings: Settings) -> tuple[TableSearch, str]:
+    """The search that finds the table to code a tensor with, and whose table it is."""
     if tensor.record.kind != "activation" or settings.activation_tables == "self":
-        return tensor.own.table, "self"
+        return tensor.search, "self"
     mine = _input(tensor)
     if settings.activation_tables == "first":
-        first = min(map(_input, group), default=mine)
+        first = min(map(_input, group))
         others = [other for other in group if _input(other) == first != mine]
     else:
         others = [other for other in group if _input(other) != mine]
     if not others:
-        return tensor.own.table, "only input" if all(_input(other) == mine for other in group) else "self"
-    if len(others) == 1:  # its search has been done
-        search = others[0].search
-    else:
-        search = TableSearch(tensor.search.config, sum(other.counts for other in others))
-    return search.result(cover_all=True).table, settings.activation_tables
+        return tensor.search, "only input" if all(_input(other) == mine for other in group) else "self"
+    if len(others) == 1:  # it is sought anyway
+        return others[0].search, settings.activation_tables
+    return TableSearch(tensor.search.config, sum(other.counts for other in others)), settings.activation_tables
 
 
-def _input(tensor: _Tensor) -> int:
+def _input(tensor: _Read) -> int:
     """The input an activation belongs to. One that belongs to none is alone in its group."""
     return tensor.record.meta.get("input") or 0
 
 
-def _figures(batch: list[tuple], settings: Settings, progress, keep) -> Iterator[dict]:
-    """The figures of tensors, each given with its table and where that is from."""
-    profiled = [(tensor, tensor.own.table) for tensor, _, source in batch if source in PROFILED]
-    files = [(tensor, table) for tensor, table, _ in batch] + profiled
+def _figures(batch: list[_Tensor], settings: Settings, progress, keep) -> Iterator[dict]:
+    """The figures of tensors."""
+    own = [(tensor, tensor.own.table) for tensor in batch if tensor.table_from in PROFILED]
+    files = [(tensor, tensor.table) for tensor in batch] + own
     sizes = tensor_sizes((tensor.header(table), tensor.codes) for tensor, table in files)
     own_sizes = iter(sizes[len(batch):])
-    for (tensor, table, source), size in zip(batch, sizes, strict=False):
+    for tensor, size in zip(batch, sizes, strict=False):
         if settings.verify or keep:
-            data = _verified(tensor, table, size.file)
+            data = _verified(tensor, size.file)
             if keep:
                 keep(tensor.record.key, data)
-        yield _entry(tensor, table, source, size, next(own_sizes) if source in PROFILED else size, settings)
+        yield _entry(tensor, size, next(own_sizes) if tensor.table_from in PROFILED else size, settings)
         if progress:
             progress(1)
 
 
-def _verified(tensor: _Tensor, table: SymbolTable, size: int) -> bytes:
+def _verified(tensor: _Tensor, size: int) -> bytes:
     """The tensor's file. Raises FormatError if it does not hold the tensor, or is not of the size worked out."""
-    data = compress(tensor.array, table=table)
+    data = compress(tensor.array, table=tensor.table)
     back = decompress(data)
     if back.dtype != tensor.array.dtype or not np.array_equal(back, tensor.array):
         raise FormatError(f"{tensor.record.key}: the file does not hold the tensor it was made from")
@@ -130,8 +156,9 @@ def _verified(tensor: _Tensor, table: SymbolTable, size: int) -> bytes:
     return data
 
 
-def _entry(tensor: _Tensor, table, source: str, size: Sizes, own: Sizes, settings: Settings) -> dict:
-    record, width, values = tensor.record, tensor.search.config.width, len(tensor.codes)
+def _entry(tensor: _Tensor, size: Sizes, own: Sizes, settings: Settings) -> dict:
+    record, table, values = tensor.record, tensor.table, len(tensor.codes)
+    width = table.config.width
     raw = values * width
     entry = {name: record.meta.get(name) for name in ("layer", "op", "role", "input")}
     entry |= {"key": record.key, "name": record.name, "kind": record.kind, "layer": entry["layer"] or record.name}
@@ -139,12 +166,12 @@ def _entry(tensor: _Tensor, table, source: str, size: Sizes, own: Sizes, setting
         "width": width, "values": values, **_whole(record, values, width, tensor.own.entropy_bits), "raw_bits": raw,
         "floor_bits": tensor.own.entropy_bits, "bound_bits": min(tensor.own.bound_bits, raw),
         "apack_bits": 8 * size.file, "self_bits": 8 * own.file, "archive_bits": 8 * size.archived,
-        "table_from": source, "rows": len(table.v_min),
+        "table_from": tensor.table_from, "rows": len(table.v_min),
         "rivals": _rivals(tensor.codes, width, settings.rivals),
     }
     if settings.pictures:
         picture = {"v_min": list(table.v_min), "counts": list(table.counts), "total": table.config.total}
-        entry["picture"] = picture | {"signed": tensor.signed, "bars": _bars(tensor.counts)}
+        entry["picture"] = picture | {"signed": tensor.signed, "bars": tensor.bars}
     return entry
 
 
