@@ -1,11 +1,13 @@
-"""``python -m golden.rivals list`` names the rivals, ``python -m golden.rivals bench`` times them."""
+"""``python -m golden.rivals list`` names the rivals, ``bench`` times them, ``equal`` compares on equal terms."""
 
 import argparse
 import json
 
 from ..container import write_atomic
+from ..footprint.settings import Settings
 from . import RIVALS
 from .bench import run
+from .equal import compare, markdown
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -19,10 +21,21 @@ def main(arguments: list[str] | None = None) -> None:
     bench.add_argument("--repeat", type=int, default=1, help="runs of each; the best counts (1)")
     bench.add_argument("--seed", type=int, default=1, help="seed of the tensors (1)")
     bench.add_argument("--json", metavar="OUT", help="write the results to this file")
+    equal = commands.add_parser("equal", help="rivals with what APack's files have, APack without it: ratios to raw")
+    equal.add_argument("packs", metavar="MODEL|PACK", nargs="+")
+    equal.add_argument("--rivals", metavar="NAME,...", default="ans", help="these (ans)")
+    equal.add_argument("--kind", choices=("weight", "activation"), default="weight", help="of tensors (weight)")
     asked = parser.parse_args(arguments)
     if asked.command == "list":
         for rival in RIVALS.values():
             print(f"{rival.name:<16} {rival.title:<32} {rival.missing() or rival.source}")
+        return
+    if asked.command == "equal":
+        try:
+            names = Settings(rivals=tuple(asked.rivals.split(","))).rivals
+            print(markdown([compare(path, asked.kind, names) for path in asked.packs]), end="")
+        except (ValueError, TypeError, OSError) as error:
+            parser.error(str(error))
         return
     try:
         names = asked.rivals.split(",") if asked.rivals else None

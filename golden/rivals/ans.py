@@ -25,6 +25,13 @@ class Ans:
         side = alphabet.header_bits + integers.bits(model)
         return side + len(codes) * alphabet.verbatim + 32 * len(_coded(codes, alphabet, model))
 
+    def block_bits(self, codes: np.ndarray, width: int, block: int) -> int:
+        """Exact size in bits with the same model for all, and a stream for each ``block`` values."""
+        alphabet, model = self._cheapest(codes, width)
+        side = alphabet.header_bits + integers.bits(model) + len(codes) * alphabet.verbatim
+        parts = (codes[first : first + block] for first in range(0, len(codes), block))
+        return side + sum(32 * len(_coded(part, alphabet, model)) for part in parts)
+
     def encode(self, codes: np.ndarray, width: int) -> str:
         """The bit string: the model, the low bits that are stored verbatim, the words of the coder."""
         alphabet, model = self._cheapest(codes, width)
