@@ -20,7 +20,7 @@ class Fifo(wiring.Component):
 
     Members
     -------
-    i, o : streams, in and out. ``clear`` : In(1), forget all. ``level`` : Out, payloads held.
+    i, o : streams, in and out. ``level`` : Out, payloads held.
 
     Raises ValueError for a depth below 2, with which it could not take one and give one in a cycle.
     """
@@ -30,7 +30,7 @@ class Fifo(wiring.Component):
             raise ValueError(f"depth must be 2 or more, not {depth}")
         self.shape, self.depth = shape, depth
         super().__init__({
-            "i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)), "clear": In(1),
+            "i": In(stream.Signature(shape)), "o": Out(stream.Signature(shape)),
             "level": Out(bits_for(depth)),
         })
 
@@ -55,6 +55,4 @@ class Fifo(wiring.Component):
             m.d.sync += read.eq(read.rotate_left(1))
         with m.If(put != get):
             m.d.sync += self.level.eq(Mux(put, self.level + 1, self.level - 1))
-        with m.If(self.clear):
-            m.d.sync += [self.level.eq(0), write.eq(1), read.eq(1)]
         return m

@@ -8,14 +8,17 @@ from amaranth.utils import bits_for, exact_log2
 from ..arithmetic import select
 from ..registers import payload_register
 from .axi import axi_stream
-from .layouts import beat_layout
+from .layouts import beat_layout, job_layout
 from .parameters import MemorySide
 from .units import UnitStore
+
+TRANSFER_FIELDS = ("length", "block", "width", "dense", "signed")
 
 
 def transfer_layout(p: MemorySide) -> data.StructLayout:
     """What the streams' ends have to know of a job; fields as in :func:`.layouts.job_layout`."""
-    return data.StructLayout({"length": 32, "block": bits_for(p.codec.block), "width": 5, "dense": 1, "signed": 1})
+    fields = job_layout(p).members
+    return data.StructLayout({name: fields[name] for name in TRANSFER_FIELDS})
 
 
 class StreamIn(wiring.Component):

@@ -25,9 +25,10 @@ class UnitStore:
     def __init__(self, m: Module, p: MemorySide, *, drop: Value, units: Value):
         K, V = p.value_bits, p.beat_values
         self.size, self.unit, self.steps = 2 * K, V, range(K)
-        self.level, self.kept = Signal(bits_for(2 * K)), Signal(bits_for(2 * K))
+        self.level = Signal(bits_for(2 * K), name="level")
+        self.kept = Signal(bits_for(2 * K), name="kept")
         self.units = Signal(2 * K * V, reset_less=True, name="store")
-        self.rest = Signal.like(self.units)
+        self.rest = Signal.like(self.units, name="rest_units")
         cut = [Value.cast(self.units[n * V :]) for n in range(1, K + 1)]
         chosen = Cat(~drop, (drop & (units == n) for n in range(1, K + 1)))
         rest = select(m, chosen, [self.units, *cut], "behind")
