@@ -1,0 +1,51 @@
+"""Raw blocks: the bytes are those of the golden packing, at full speed."""
+
+import random
+
+import numpy as np
+import pytest
+from drivers import Bench, willing
+from memory_side_models import beats, chunks
+
+from apack_hdl.memory_side.parameters import MemorySide
+from apack_hdl.memory_side.raw_packer import RawPacker
+from golden.bits import pack_codes
+from golden.config import CodecConfig
+
+
+def packer(width, data_width, stream_width, block=300):
+    codec = CodecConfig(width, 4, 6, 5, block)
+    return RawPacker(MemorySide(codec=codec, engines=1, data_width=data_width, stream_width=stream_width))
+
+
+def random_blocks(rng, p, width, count):
+    most = p.codec.block
+    sizes = [rng.choice([1, p.beat_values, rng.randint(1, most), rng.randint(1, min(most, 40))]) for _ in range(count)]
+    return [[rng.choice([0, (1 << width) - 1, rng.getrandbits(width)]) for _ in range(n)] for n in sizes]
+
+
+def check(bench, blocks, width, seed, junk=True, busy=1.0, **options):
+    rng = random.Random(f"{seed} junk")
+    bench.levels = {"width": width}
+    shares = busy if isinstance(busy, dict) else dict.fromkeys(bench.streams, busy)
+    options["busy"] = shares | {"beats": lambda now: now > 0 and willing(shares["beats"], rng, now)}
+    p = bench.dut.p
+    fed = [beat for block in blocks for beat in beats(p, block, rng if junk else None)]
+    want = [chunk for block in blocks for chunk in chunks(p, pack_codes(np.array(block), width).tobytes())]
+    run = bench.run({"beats": fed}, {"chunks": len(want)}, seed=seed, **options)
+    assert run.out["chunks"] == want, (seed, width, blocks)
+    return run
+
+
+# Width, bits of the memory's bus, bits of the stream.
+SHAPES = [(8, 32, 32), (4, 128, 32), (16, 64, 32), (11, 256, 64), (8, 32, 1024), (16, 512, 64), (5, 64, 64)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=str)
+def test_random(shape):
+    """Every width that fits the containers' codes, blocks of all lengths, stalls, junk behind the last value."""
+    bench = Bench(packer(*shape))
+    rng = random.Random(str(shape))
+    for width in range(2, shape[0] + 1):
+        busy = {name: rng.choice([1.0, 0.7, 0.2]) for name in ("beats", "chunks")}
+        check(bench, random_blocks(rng, bench.dut.p, width, 4), width, f"{shape} {width}", busy=busy)
