@@ -94,19 +94,46 @@ def test_report_of_a_thousand_tensors_is_bounded():
     assert len(html(document)) < 2.5e6
 
 
+def rows_of(table: str) -> list[list[str]]:
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    assert len({len(row) for row in rows}) == 1
+    return rows
+
+
+def percent(quotient: float) -> str:
+    return f"{100 * quotient:.2f} %"
+
+
 def test_markdown(document):
-    weights, activations = markdown(document).split("\n\n")
-    head, rule, one, two, mean, sums, published = weights.splitlines()
-    assert head == "| weights | values | entropy | bound | APack | over bound | best other scheme |"
+    short, weights, activations, ahead = map(rows_of, markdown(document).split("\n\n"))
+    head, _, one, two, mean, sums, published = weights
+    assert head == ["weights", "values", "entropy", "bound", "APack", "over bound", "best other scheme"]
     total = document["models"][0]["totals"]["weights"]
-    assert one == two and one.startswith("| one | 2,400 | ")
-    assert f"| {total['ratio']:.4f} | {100 * total['overhead']:.2f} % |" in one
+    assert one == two and one[:2] == ["one", "2,400"]
+    assert one[4:6] == [f"{total['ratio']:.4f}", percent(total["overhead"])]
     best = min(total["rivals"], key=total["rivals"].get)
-    assert f"{total['rivals'][best] / total['raw_bits']:.4f} {best} |" in one
-    assert f"{total['rivals'][best] / total['raw_bits']:.4f} {best} |" in mean
-    assert f"| {total['ratio']:.4f} |" in mean and mean.split("|")[2:] == sums.split("|")[2:]
-    assert "| 0.60 |" in published and "| 0.48 |" in activations and "| loss |" in activations.splitlines()[0]
-    assert len({line.count("|") for line in weights.splitlines()}) == 1
+    assert one[-1] == mean[-1] == f"{total['rivals'][best] / total['raw_bits']:.4f} {best}"
+    assert mean[4] == one[4] and mean[2:] == sums[2:]
+    assert published[4] == "0.60" and activations[-1][4] == "0.48" and activations[0][6] == "loss"
+    loss = percent(document["models"][0]["profiled"]["loss"])
+    assert activations[2][6] == activations[4][6] == activations[5][6] == loss  # of equal models, any mean
+    # in short: the same figures side by side
+    assert short[0][:5] == ["model", "weights: entropy", "bound", "APack", "best other scheme"]
+    assert short[0][5:] == ["activations: entropy", "bound", "APack", "loss", "best other scheme"]
+    for line, full, more in zip(short[2:], weights[2:], activations[2:], strict=True):
+        assert line == [full[0], *full[2:5], full[6], *more[2:5], *more[6:]]
+    assert ahead[0] == ["takes less than APack", "weights", "activations"] and len(ahead) == 4
+
+
+def test_markdown_names_all_that_take_less(document):
+    model = document["models"][0]
+    changed = {group: sums | {"apack_bits": 1000, "rivals": {"a": 990, "b": 1001, "c": 900}}
+               for group, sums in model["totals"].items()}
+    del changed["activations"]
+    table = markdown(document | {"models": [model | {"totals": changed}]}).split("\n\n")[-1]
+    assert rows_of(table)[2:] == [["one", "c 10.00 %, a 1.00 %", ""]]
+    without = document | {"settings": document["settings"] | {"rivals": []}}
+    assert "takes less" not in markdown(without) and "other scheme" not in markdown(without)
 
 
 @pytest.fixture
