@@ -35,7 +35,8 @@ class DecoderCell(wiring.Component):
     clear : In(1), forget everything, the table too, as after reset.
     raw_mask : In(W), ``2**w - 1`` if values have w bits. Must not change while there are blocks.
     reserve : stream of ``id``, in: a place for a block to come. ``ready`` while one is free.
-    fill : stream of chunks (:func:`.layouts.fill_layout`), in: blocks in the order of their reservations. ``ready`` is 1.
+    fill : stream of chunks (:func:`.layouts.fill_layout`), in: blocks in the order of their reservations. Its ``ready``
+        is always 1.
     values : stream of beats (:func:`.layouts.out_beat_layout`), out, in the same order.
     """
 

@@ -152,7 +152,7 @@ class BlockStore(wiring.Component):
         ports = [*self.symbols, *self.offsets]
         pick = Signal(self.words, reset_less=True)  # the word of the row that was asked for
         asked, down = Signal(), Signal()
-        restart, restart_now = Signal(self.address, reset_less=True), Signal(self.address)
+        restart = Signal(self.address, reset_less=True)
         word, arrives = Signal(word_layout(WORD), reset_less=True), Signal(2 * S)
         slot = Signal(2 * S, init=1)
         slot_before = Cat(slot[1:], slot[0])  # whose turn it was a cycle ago
@@ -162,8 +162,8 @@ class BlockStore(wiring.Component):
         state = data.StructLayout({"row": self.address, "word": self.row["word"].width, "block": 2})
         ring = [Signal(state, name=f"reader_{k}", init={"row": self._start(-k % (2 * S), 0)}) for k in range(2 * S)]
         now, then = ring[0], Signal(state)
-        starts = [[self._start(r, second) for r in range(2 * S)] for second in (0, 1)]
-        other = [select(m, slot, [Const(n, self.address) for n in starts[second]], f"start{second}") for second in (0, 1)]
+        starts = [[Const(self._start(r, second), self.address) for r in range(2 * S)] for second in (0, 1)]
+        first, other = (select(m, slot, entries, f"start_{k}") for k, entries in enumerate(starts))
         m.d.comb += [
             ram.read_enable.eq((now.block != filled) & ~(slot & full).any()),
             ram.read_address.eq(now.row),
@@ -172,7 +172,7 @@ class BlockStore(wiring.Component):
             slot.eq(Cat(slot[-1], slot[:-1])),
             asked.eq(ram.read_enable),
             pick.eq(Cat(now.word == k for k in range(self.words))),
-            restart.eq(Mux(now.block[0], other[0], other[1])),
+            restart.eq(Mux(now.block[0], first, other)),
             down.eq(slot[S:].any()),
         ]
 

@@ -3,13 +3,10 @@
 import random
 
 import pytest
-from decoder_jobs import ClearBench, Job, Stored, Tensor, random_busy, small_side
+from decoder_jobs import Job, Tensor, random_busy, small_side
 from drivers import Bench
 
 from apack_hdl.memory_side.decoder_cell import DecoderCell
-from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.search import SEARCHES
-from golden.config import CodecConfig
 
 
 def check(bench, tensor, blocks, seed, busy=1.0, **options):
