@@ -94,6 +94,36 @@ def test_comparisons_that_always_hold_are_none():
     assert "if" not in text and "q = a[0];" in text
 
 
+def test_comparisons_that_never_hold_are_none():
+    a = ref("a", 1, 0, whole=True)
+    assert exact(Op(">", (a, Const("11")))) == exact(Op("<", (a, Const("0")))) == Const("0")
+    assert exact(Op("<", (a, Const("01")))) == Op("<", (a, Const("01")))
+
+
+def test_blocks_of_constants_are_assignments():
+    """``always @*`` runs when something it reads changes: never, if it reads nothing."""
+    text = tidied(r"""
+        module m(a, x, y);
+          input a;  output x;  output [1:0] y;
+          reg x;  reg [1:0] y;
+          always @* begin x = a; end
+          always @* begin y = 2'h2; end
+        endmodule
+        """)
+    assert "  assign y = 2'd2;" in text and "output wire [1:0] y" in text and text.count("always @*") == 1
+
+
+def test_bits_of_inputs_that_nobody_reads():
+    text = tidied(r"""
+        module m(a, b, x);
+          input [5:0] a;  input [1:0] b;
+          output [1:0] x;
+          assign x = { a[4], a[1] };
+        endmodule
+        """)
+    assert "assign unused_inputs = &{1'b0, a[5], a[3:2], a[0], b};" in text
+
+
 def test_register_with_reset():
     assert tidied(r"""
         module m(clk, rst, en, d, q);

@@ -15,12 +15,12 @@ module $name (
 $ports
 );
 
-  reg [$high:0] store [0:$last];
+  reg [$high:0] ram_rows [0:$last];
 
   always @(posedge clk) begin
 $writes
     if (read_enable)
-      read_data <= store[read_address];
+      read_data <= ram_rows[read_address];
   end
 endmodule
 """
@@ -68,7 +68,7 @@ class Ram(wiring.Component):
         lane = self.width // self.lanes
         writes = [
             f"    if (write_enable{f'[{i}]' if self.lanes > 1 else ''})\n"
-            f"      store[write_address]{bits} <= write_data{bits};"
+            f"      ram_rows[write_address]{bits} <= write_data{bits};"
             for i in range(self.lanes)
             for bits in [f"[{(i + 1) * lane - 1}:{i * lane}]" if self.lanes > 1 else ""]
         ]

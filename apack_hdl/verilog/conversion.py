@@ -63,6 +63,7 @@ def tidy_up(modules: list[Module], streams: list[str], taken: set[str]) -> dict[
         tidy.write_out(module)
         for process in module.processes:
             process.body = tidy.simplify_cases(process.body)
+        tidy.assign_constants(module)
     check_driven(modules)
     tidy.mention_unused(modules[0])
     chosen = names.choose_names(modules, taken)

@@ -57,7 +57,7 @@ class Parts:
             raise ValueError(f"{name} must name parts with the same ports only")
         # The pieces of a module are named anew in every design that it is part of.
         nets = {port: Net(net.width, net.direction) for port, net in known.nets.items()}
-        return Module(name, nets, given=known.given)
+        return Module(name, nets, given=known.given, inner=known.inner)
 
     def _write(self, name: str, part: wiring.Component, ports: dict[str, Net]):
         self.texts[name], self.written[name], self.uses[name] = part.verilog(name), part, Counter()
@@ -68,7 +68,8 @@ class Parts:
         top, text = self.convert(part, name, self)
         self.texts[name] = text
         clocks = {port: Net(1, "input") for port in ("clk", "rst") if port in top.nets}
-        self.modules[name] = Module(name, clocks | ports, given=self.split[name])
+        inner = frozenset(top.nets) | {instance.name for instance in top.instances}
+        self.modules[name] = Module(name, clocks | ports, given=self.split[name], inner=inner)
 
 
 def _ports(part: wiring.Component) -> dict[str, Net]:

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 from .tree import Case, Expr, If, Instance, Module, Ref, assigns_in, reads_in, refs
 
-# Of Verilog and SystemVerilog, as far as a Python programmer might use them as names.
+# Of Verilog and SystemVerilog, as far as a Python programmer might use them as names, and of C++, which simulators
+# make of Verilog.
 KEYWORDS = frozenset(
     """
     accept_on alias always and assert assign assume automatic before begin bind bins bit break buf byte case cell
@@ -21,6 +22,8 @@ KEYWORDS = frozenset(
     strong1 struct super supply0 supply1 table tagged task this throughout time timeprecision timeunit tran tri tri0
     tri1 triand trior trireg type typedef union unique unique0 unsigned until untyped use uwire var vectored virtual
     void wait wand weak weak0 weak1 while wildcard wire with within wor xnor xor
+    asm auto bitand bitor bool catch char compl delete double explicit export float friend goto inline long mutable
+    namespace noexcept operator private public register short sizeof switch template throw try typename using volatile
     """.split()
 )
 
@@ -88,7 +91,7 @@ class _Design:
         instance.module = child.name
         instance.ports = {ports[port]: expr for port, expr in instance.ports.items()}
         base = plain(instance.name)
-        hidden = base in taken or base in child.nets  # a net may not hide the instance it is in
+        hidden = base in taken or base in child.nets or base in child.inner  # a net may not hide the instance it is in
         instance.name = unique(f"u_{base}" if hidden else base, taken)
 
     def _connections(self, module: Module, names: dict[str, str], taken: set[str]):

@@ -1,7 +1,9 @@
 """Nameless nets are written out where they are used, and cases say no more than they do."""
 
+import re
+
 from .fields import ANONYMOUS
-from .tree import Assign, Case, Const, Expr, If, Module, Net, Op, Ref, cat, read_counts, refs, replace_refs
+from .tree import Assign, Case, Const, Expr, If, Module, Net, Op, Ref, cat, read_counts, read_masks, refs, replace_refs
 from .widths import select
 
 SHORT = 4  # operands up to which a condition is written out wherever it is used, not only if used once
@@ -68,13 +70,32 @@ def _simple_case(subject: Expr, items: list) -> Case | If:
     return Case(subject, tuple(items))
 
 
+def assign_constants(module: Module):
+    """A block that only assigns a constant becomes an ``assign``: reading nothing, it would never run."""
+    for process in module.processes:
+        match process.body:
+            case (Assign(Ref(_, _, _, True), Const()) as assign,) if process.clock is None:
+                module.assigns.append(assign)
+                process.body = ()
+    module.processes = [process for process in module.processes if process.body]
+
+
 def mention_unused(top: Module):
-    """Read the inputs that change nothing, so that nobody has to wonder (or lint complain)."""
-    read = read_counts(top)
-    idle = [top.whole(name) for name, net in top.nets.items() if net.direction == "input" and not read[name]]
+    """Read the inputs, and bits of inputs, that change nothing, so that nobody has to wonder (or lint complain)."""
+    read = read_masks(top)
+    idle = []
+    for name, net in top.nets.items():
+        if net.direction == "input":
+            idle += [top.bits(name, high, low) for high, low in _zeros(read[name], net.width)]
     if idle:
         top.nets["unused_inputs"] = Net(1)
         top.assigns.append(Assign(top.whole("unused_inputs"), Op("r&", (cat([Const("0"), *idle]),))))
+
+
+def _zeros(mask: int, width: int) -> list[tuple[int, int]]:
+    """``(high, low)`` of the runs of zeros among the ``width`` low bits of ``mask``, the highest first."""
+    bits = f"{mask & ((1 << width) - 1):0{width}b}"
+    return [(width - 1 - run.start(), width - run.end()) for run in re.finditer("0+", bits)]
 
 
 def _picks(expr: Expr) -> bool:

@@ -127,7 +127,7 @@ class Module:
     """``nets`` in the order of their declarations; ``states``: state register's name to its states' names.
 
     ``given``: only ports are here, the rest of the module is written elsewhere; for each port, as Amaranth calls it,
-    ``(high, low, name)`` of the ports that it was split into, most significant first.
+    ``(high, low, name)`` of the ports that it was split into, most significant first; ``inner``: its other names.
     """
 
     name: str
@@ -138,6 +138,7 @@ class Module:
     states: dict[str, dict[int, str]] = field(default_factory=dict)
     comment: str = ""
     given: dict[str, list[tuple[int, int, str]]] | None = None
+    inner: frozenset[str] = frozenset()
 
     def whole(self, net: str) -> Ref:
         return Ref(net, self.nets[net].width - 1, 0)
@@ -256,10 +257,22 @@ def reads_in(body: tuple) -> Iterator[Expr]:
 
 def read_counts(module: Module) -> Counter[str]:
     """How often each net is read, or connected to an instance."""
+    return Counter(ref.net for ref in _read(module))
+
+
+def read_masks(module: Module) -> Counter[str]:
+    """Which bits of each net are read, or connected to an instance."""
+    masks = Counter()
+    for ref in _read(module):
+        masks[ref.net] |= ((1 << ref.width) - 1) << ref.low
+    return masks
+
+
+def _read(module: Module) -> Iterator[Ref]:
     exprs = [assign.value for assign in module.assigns]
     for process in module.processes:
         exprs += [process.clock] if process.clock else []
         exprs += reads_in(process.body)
     for instance in module.instances:
         exprs += instance.ports.values()
-    return Counter(ref.net for expr in exprs for ref in refs(expr))
+    return (ref for expr in exprs for ref in refs(expr))

@@ -107,9 +107,11 @@ def exact(expr: Expr) -> Expr:
             if all(isinstance(side, Op) and side.name == "$signed" for side in (left, right)):
                 return Op(name, tuple(Op("$signed", (_extend(side.args[0], width),)) for side in (left, right)))
             left, right = fit(left, width), fit(right, width)
-            # Lint complains of comparisons that every number passes.
-            passes = {"<=": Const("1" * width), ">=": Const("0" * width)}.get(name) == right
-            return Const("1") if passes else Op(name, (left, right))
+            # Lint complains of comparisons that every number passes, or none.
+            for always, fails, bound in (("<=", ">", Const("1" * width)), (">=", "<", Const("0" * width))):
+                if name in (always, fails) and right == bound:
+                    return Const("1" if name == always else "0")
+            return Op(name, (left, right))
         case Op("!", (arg,)) if arg.width > 1:
             return Op("==", (exact(arg), Const("0" * arg.width)))
         case Op("!", (arg,)):
