@@ -232,7 +232,7 @@ def test_fields_dead_bits_and_instances():
             .p(o)
           );
 
-          assign unused_inputs = &{1'b0, i_error};
+          assign unused_inputs = &{1'b0, i_data[3:0], i_error};
         endmodule
 
         module top_sub (
