@@ -164,8 +164,9 @@ def render(document: dict, per: str) -> None:
         if per == "layer":
             print_table("", *tables.layer_rows(model))
         if "answers" in model:
-            print_table("with another memory", *tables.technology_rows(model["answers"]))
-            print_table("with another block length", *tables.block_rows(model["answers"]))
+            print_table("to be as fast as raw", *tables.need_rows(document, model["answers"]))
+            print_table("with another memory, chosen", *tables.technology_rows(model["answers"]))
+            print_table("with one block length, all coded", *tables.block_rows(model["answers"]))
         for line in tables.answer_lines(document, model):
             say(line)
     if len(document["models"]) > 1:

@@ -10,9 +10,10 @@ from pathlib import Path
 
 from ..footprint import Settings, model_footprint
 from ..tensors import open_model
-from .crosscheck import compare_cycles, compare_energies
+from .crosscheck import compare_cycles
 from .derive import derive
 from .document import Options, model_system, summary
+from .dram import compare_energies
 from .machine import KIB, MACHINES, load_machine
 from .memory import load_memory
 from .study import BLOCKS

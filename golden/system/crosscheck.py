@@ -1,7 +1,4 @@
-"""The model against others': cycles against SCALE-Sim, energies of DRAM against energydram.
-
-Both come with ``pip install 'apack-hdl[crosscheck]'``.
-"""
+"""The model against others': cycles against SCALE-Sim, which comes with ``pip install 'apack-hdl[crosscheck]'``."""
 
 import importlib
 
@@ -10,7 +7,6 @@ import numpy as np
 from .cycles import compute_cycles
 from .layers import Layer
 from .machine import Array
-from .memory import MEMORIES, load_memory
 
 SIDE = 32  # rows and columns of the array that is compared: SCALE-Sim makes a matrix of all its operands
 
@@ -53,40 +49,4 @@ def compare_cycles(layers: list[Layer], dataflow: str) -> list[tuple[str, int, i
         if layer.macs and shape not in seen:
             seen.add(shape)
             rows.append((layer.name, compute_cycles(layer, array), scalesim_cycles(layer, array)))
-    return rows
-
-
-def device_energy(device: dict) -> dict[str, float]:
-    """What energydram makes of a device's currents, for all channels.
-
-    ``read_pj``, ``write_pj``: pJ/bit of the chips for bursts in open rows, ``activate_pj``: for opening a row,
-    ``background_mw``: all channels with open rows, refresh included.
-    """
-    library = need("energydram")
-    timing = library.Timing(RRD=device["rrd"], RAS=device["ras"], RP=device["rp"], RFC=device["rfc"],
-                            REFI=device["refi"])
-    names = ("idd0", "idd2p", "idd2n", "idd3p", "idd3n", "idd4r", "idd4w", "idd5")
-    currents = library.IDDs(**{name: device[name] for name in names})
-    pump = library.IDDs(**dict.fromkeys(names, device["pump_ma"]))
-    dram = library.EnergyDDR(device["clock_ns"], timing, device["voltage"], currents, device["chips"], ddr=4,
-                             vpp=device["pump_voltage"], ipps=pump)
-    bits, clock = device["burst_bits"], device["clock_ns"]
-    standby = dram.background_energy(cycles_bankact_ckehi=1) / clock
-    refresh = dram.refresh_energy(1) / (device["refi"] * clock)
-    return {
-        "read_pj": dram.readwrite_energy(1, 0) / bits, "write_pj": dram.readwrite_energy(0, 1) / bits,
-        "activate_pj": dram.activate_energy(1), "background_mw": device["channels"] * (standby + refresh),
-    }
-
-
-def compare_energies() -> list[tuple[str, float, float, float, float]]:
-    """For each memory with a device: name, its background in mW here and there, pJ/bit in all here, device alone."""
-    rows = []
-    for name in MEMORIES:
-        memory = load_memory(name)
-        if memory.device:
-            found = device_energy(memory.device)
-            share = found["background_mw"] / memory.read_gbs / 8  # mW by 10^9 bit/s is pJ/bit
-            total = memory.read_pj + memory.background_mw / memory.read_gbs / 8
-            rows.append((name, memory.background_mw, found["background_mw"], total, found["read_pj"] + share))
     return rows

@@ -14,7 +14,7 @@ from .machine import KIB, Machine
 from .memory import Memory
 from .running import run_all, total
 from .schemes import effective_ratio, schemes
-from .study import Case, block_study, break_even, gains, sensitivity, smallest_bandwidth, technologies
+from .study import Case, block_study, break_even, compare, scheme_answers, sensitivity, technologies
 from .tensors import tensors_of
 from .tiling import search
 
@@ -64,7 +64,8 @@ def model_system(figures: dict, machine: Machine, memory: Memory, options: Optio
 
 def _measured(layers: list[Layer], notes: dict, figures: dict, machine: Machine, memory: Memory, options) -> dict:
     found = schemes(figures["tensors"], figures["block"], machine)
-    found["apack, chosen"] = choose(layers, machine, memory, found["apack"])
+    for name, basis in (("apack, chosen", "apack"), ("apack, ideal engines", "apack, ideal engines")):
+        found[name] = choose(layers, machine, memory, found[basis])
     runs = {name: run_all(layers, machine, memory, scheme) for name, scheme in found.items()}
     sums = {name: total(some) for name, some in runs.items()}
     operands = [o for layer in layers for o in layer.operands]
@@ -72,7 +73,7 @@ def _measured(layers: list[Layer], notes: dict, figures: dict, machine: Machine,
     result = {
         "name": figures["name"], "info": figures["info"], "macs": sum(layer.macs for layer in layers),
         "schemes": {
-            name: sums[name].to_dict() | gains(sums["raw"], sums[name])
+            name: sums[name].to_dict() | compare(sums["raw"], sums[name])
             | {"capacity": 1 / effective_ratio(found[name], operands),
                "weights_capacity": 1 / effective_ratio(found[name], weights)}
             for name in found
@@ -81,14 +82,20 @@ def _measured(layers: list[Layer], notes: dict, figures: dict, machine: Machine,
         "notes": notes,
     }
     if options.study:
-        case = Case(layers, machine, memory, found["apack"])
-        share = smallest_bandwidth(Case(layers, machine, memory, found["apack, chosen"]))
-        result["answers"] = {
-            "break_even": break_even(case), "bandwidth_share": share,
-            "bandwidth_gbs": None if share is None else share * memory.read_gbs,
-            "technologies": technologies(case), "sensitivity": sensitivity(case), "blocks": block_study(case),
-        }
+        result["answers"] = _answers(layers, machine, memory, found)
     return result
+
+
+def _answers(layers: list[Layer], machine: Machine, memory: Memory, found: dict) -> dict:
+    cases = {name: Case(layers, machine, memory, scheme) for name, scheme in found.items() if name != "raw"}
+    cases["apack, chosen"] = chosen = Case(layers, machine, memory, found["apack"], choosing=True)
+    best = technologies(chosen)
+    return {
+        "schemes": {name: scheme_answers(case, best if case is chosen else technologies(case))
+                    for name, case in cases.items()},
+        "break_even": break_even(cases["apack"]), "technologies": best,
+        "sensitivity": sensitivity(cases["apack"], chosen), "blocks": block_study(cases["apack"]),
+    }
 
 
 def _layer(layer: Layer, machine: Machine, runs: dict) -> dict:

@@ -82,8 +82,9 @@ class Engines:
     count : engines. streams : S, blocks that an engine works on in turn, each having a turn every S cycles.
     clock_ghz : GHz. values_per_cycle : of an engine, all its streams together, while they are busy.
     block_cycles : turns that a block takes besides one per value.
-    latency_cycles : cycles from a block's first word in to its first value out, or the other way round.
-    pj_per_value : pJ.
+    latency_cycles : of a decoder from a block's order and first words in to its first value out, of an encoder from its
+        last value in to its last word out; the longest where it depends on whose turn it is.
+    interface_cycles : what lies between engines and memory adds to that. pj_per_value : pJ.
     """
 
     count: int = number(1, 1 << 20, "engines")
@@ -93,6 +94,7 @@ class Engines:
     block_cycles: float = number(0.0, 1e6, "cycles")
     latency_cycles: float = number(0.0, 1e6, "cycles")
     pj_per_value: float = number(0.0, 1e6, "pJ")
+    interface_cycles: float = number(0.0, 1e6, "cycles", default=0.0)
 
     def __post_init__(self):
         check(self, "engines")
@@ -101,6 +103,17 @@ class Engines:
     def values_per_ns(self) -> float:
         """All engines busy."""
         return self.count * self.values_per_cycle * self.clock_ghz
+
+    @property
+    def latency_ns(self) -> float:
+        """From a tile's last words or values in to its last values or words out, nothing else being waited for."""
+        return (self.latency_cycles + self.interface_cycles) / self.clock_ghz
+
+    @property
+    def beyond_turns_ns(self) -> float:
+        """What a block takes besides its turns: latency runs while the block has its turns without values."""
+        hidden = (1 + self.block_cycles) * self.streams - 1
+        return (max(0.0, self.latency_cycles - hidden) + self.interface_cycles) / self.clock_ghz
 
 
 IDEAL = Engines(1 << 20, 1, 1e9, 64.0, 0.0, 0.0, 0.0)  # takes no time and no energy that could be seen
@@ -115,7 +128,8 @@ class Codec:
     block, least_block : a tile is cut into as many blocks as there are decoders' streams, so that all of them work on
         it, but no block has more or fewer values than these. Equal: blocks of that length.
     block_bytes : what a block takes besides its values' code.
-    aligned : whether each block begins with a burst of the memory; else only each tile does.
+    aligned : whether each block takes whole bursts of the memory; else only each tile does, whose blocks then have to
+        be read one after another and dealt out to the engines on chip.
     parallel : streams to cut for; 0: the decoders'.
     """
 
@@ -125,17 +139,17 @@ class Codec:
     decoders: Engines = None
     encoders: Engines = None
     parallel: int = number(0, 1 << 30, "streams", default=0)
-    aligned: bool = choice(True, False, default=False)
+    aligned: bool = choice(True, False, default=True)
 
     def __post_init__(self):
         check(self, "codec")
         if self.least_block > self.block:
             raise ValueError(f"codec.least_block must be 1 to codec.block ({self.block}), not {self.least_block}")
 
-    def block_for(self, values: float) -> int:
-        """Values of a block of a tile of so many."""
+    def block_for(self, values: float, least: int | None = None) -> int:
+        """Values of a block of a tile of so many; ``least``: in place of ``least_block``."""
         streams = self.parallel or self.decoders.count * self.decoders.streams
-        return min(self.block, max(self.least_block, ceil(values / streams)))
+        return min(self.block, max(least or self.least_block, ceil(values / streams)))
 
     def without_cost(self) -> "Codec":
         """The same blocks, coded in no time and with no energy."""
@@ -202,6 +216,9 @@ def load_machine(which) -> Machine:
 def with_reports(machine: Machine, decoder, encoder) -> Machine:
     """The machine with clock, rate and energy of its engines from synthesis reports (JSON files of ``apack synth``).
 
+    Energy is that of a real tensor if the report has it (``--measured``), else of its activity for all nets. Streams
+    and latency stay the machine's.
+
     Raises OSError, and ValueError for a report without a clock or power.
     """
     sides = {}
@@ -209,7 +226,9 @@ def with_reports(machine: Machine, decoder, encoder) -> Machine:
         try:
             report = json.loads(Path(path).read_text("utf-8"))
             clock, rate = 1 / report["cells"]["path"]["t_min_ns"], report["values_per_cycle"]
-            pj = report["cells"]["power"]["total_mw"] / (rate * clock)
+            cells = report["cells"]
+            measured = (cells.get("power_measured") or {}).get("pj_per_value")
+            pj = cells["power"]["total_mw"] / (rate * clock) if measured is None else float(measured)
         except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
             raise ValueError(f"{path}: is not a synthesis report with clock, rate and power ({error})") from None
         engines = getattr(machine.codec, side)

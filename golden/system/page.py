@@ -2,7 +2,7 @@
 
 from html import escape
 
-from .tables import answer_lines, block_rows, layer_rows, scheme_rows, sensitivity_rows, technology_rows
+from .tables import answer_lines, block_rows, layer_rows, need_rows, scheme_rows, sensitivity_rows, technology_rows
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; color: #222 }
@@ -38,8 +38,10 @@ def _model(document: dict, model: dict, drawn: dict[str, bytes]) -> list[str]:
     parts += [_inline(svg) for svg in drawn.values()]
     if "answers" in model:
         answers = model["answers"]
-        for title, rows in (("Memories", technology_rows(answers)), ("Parameters", sensitivity_rows(answers)),
-                            ("Block length", block_rows(answers))):
+        for title, rows in (("Memory that keeps the speed of raw storage", need_rows(document, answers)),
+                            ("Memories, APack chosen", technology_rows(answers)),
+                            ("Parameters", sensitivity_rows(answers)),
+                            ("One block length for all, everything coded", block_rows(answers))):
             parts += [f"<h3>{title}</h3>", _table(*rows)]
     parts.append(f"<details><summary>Layers</summary>{_table(*layer_rows(model))}</details>")
     return parts

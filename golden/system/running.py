@@ -6,7 +6,7 @@ from math import ceil
 
 from .cycles import compute_cycles, operand_bytes
 from .layers import Layer, Operand
-from .machine import KIB, Array, Buffers, Codec, Engines, Machine
+from .machine import KIB, Array, Buffers, Engines, Machine
 from .memory import Memory
 from .scheme import Scheme
 from .tiling import search
@@ -61,8 +61,9 @@ class Run:
 
 @dataclass(frozen=True)
 class Transfer:
-    """An operand's way in or out: so many tiles of so many values each."""
+    """An operand's way in or out: so many tiles of so many values each. ``role``: which of the layer's it is."""
 
+    role: str
     operand: Operand
     tiles: float
     values: float  # of a tile, on average
@@ -114,36 +115,40 @@ def run(
     """One layer; ``input_kept`` and ``output_kept`` tell what stays on chip."""
     reads, writes, sums = transfers(layer, machine.buffers)
     if input_kept:
-        reads = [r for r in reads if r.operand is not layer.input]
+        reads = [r for r in reads if r.role != "input"]
     if output_kept:
         writes = []
     burst = memory.burst_bytes
-    volumes = {id(t): t.tiles * scheme.stored_bytes(t.operand, t.values, burst) for t in reads + writes}
-    read, write = sum(volumes[id(t)] for t in reads) + sums / 2, sum(volumes[id(t)] for t in writes) + sums / 2
+    volumes = {t.role: t.tiles * scheme.stored_bytes(t.operand, t.values, burst) for t in reads + writes}
+    read, write = (sum(volumes[t.role] for t in ts) + sums / 2 for ts in (reads, writes))
     compute = compute_cycles(layer, machine.array) / machine.array.clock_ghz
     moving = memory.read_ns(read) + memory.write_ns(write)
     # What cannot overlap: the first part of the first tiles on its way in, the last part of the last on its way out.
     prefetched, parts = machine.buffers.prefetch, machine.buffers.parts
-    first = [t for t in reads if not (prefetched and t.operand is layer.weights)]
-    load = memory.read_ns(sum(volumes[id(t)] / t.tiles for t in first)) / parts
-    store = memory.write_ns(sum(volumes[id(t)] / t.tiles for t in writes)) / parts
+    first, ahead = ([t for t in reads if (prefetched and t.role == "weights") == early] for early in (False, True))
+    load = memory.read_ns(sum(volumes[t.role] / t.tiles for t in first)) / parts
+    store = memory.write_ns(sum(volumes[t.role] / t.tiles for t in writes)) / parts
     coders = scheme.codec
-    decode = first_decode = encode = last_encode = latency_in = latency_out = 0.0
+    decode = first_decode = encode = last_encode = 0.0
+    fill, drain = load, store
     if coders:
-        coded, waited, written = ([t for t in ts if scheme.codes(t.operand)] for ts in (reads, first, writes))
-        ahead = [t for t in coded if t not in waited]  # decoded while others wait: no latency
-        decode = engine_time(coders.decoders, waited, coders, machine) + busy_time(coders.decoders, ahead, coders)
-        encode = engine_time(coders.encoders, written, coders, machine)
-        first_decode, last_encode = (round_time(side, [(t.values, 1 / parts) for t in ts], coders)
+        waited, ahead, written = ([t for t in ts if scheme.codes(t.operand)] for ts in (first, ahead, writes))
+        # What is decoded ahead has no latency, and takes streams that are idle.
+        decode = max(engine_time(coders.decoders, waited, scheme, machine),
+                     busy_time(coders.decoders, waited + ahead, scheme))
+        encode = engine_time(coders.encoders, written, scheme, machine)
+        first_decode, last_encode = (round_time(side, [(t, 1 / parts) for t in ts], scheme)
                                      for side, ts in ((coders.decoders, waited), (coders.encoders, written)))
-        latency_in = coders.decoders.latency_cycles / coders.decoders.clock_ghz if waited else 0.0
-        latency_out = coders.encoders.latency_cycles / coders.encoders.clock_ghz if written else 0.0
-    fill = max(load, first_decode) + latency_in + (memory.latency_ns if first else 0.0)
-    drain = max(store, last_encode) + latency_out
-    steady = max(compute, moving - load - store, decode - first_decode, encode - last_encode)
+        fill = max(fill, *_ends(coders.decoders, load, first_decode)) if waited else fill
+        drain = max(drain, *_ends(coders.encoders, store, last_encode)) if written else drain
+    fill += memory.latency_ns if first else 0.0
+    # While the first part is decoded the memory goes on, as far as the buffers' other halves have room.
+    room = memory.read_ns(KIB / 2 * (machine.buffers.inputs_kib + machine.buffers.weights_kib))
+    early = load + min(max(0.0, first_decode - load), room)
+    steady = max(compute, moving - early - store, decode - first_decode, encode - last_encode)
     time = fill + steady + drain
     decoded, encoded = (sum(t.total for t in ts if scheme.codes(t.operand)) for ts in (reads, writes))
-    by_kind = {kind: sum(volumes[id(t)] for t in reads + writes if t.operand.kind == kind)
+    by_kind = {kind: sum(volumes[t.role] for t in reads + writes if t.operand.kind == kind)
                for kind in ("weights", "activations")}
     return Run(
         time, compute, moving, decode, encode, fill + drain, read, write, by_kind["weights"],
@@ -152,62 +157,67 @@ def run(
     )
 
 
+def _ends(side: Engines, moved: float, coded: float) -> tuple[float, float]:
+    """When a part is through the engines that moves in so many ns and is coded in so many."""
+    return moved + side.latency_ns, coded + side.beyond_turns_ns
+
+
 @lru_cache(8192)
 def transfers(layer: Layer, buffers: Buffers) -> tuple[list[Transfer], list[Transfer], float]:
     """What is read, what is written, and bytes of incomplete sums out and in again."""
     half = buffers.inputs_kib * KIB / 2
 
-    def plain(operand: Operand) -> Transfer:
+    def plain(role: str) -> Transfer:
+        operand = getattr(layer, role)
         tiles = max(1, ceil(operand.values * operand.width / 8 / half))
-        return Transfer(operand, tiles, operand.values / tiles)
+        return Transfer(role, operand, tiles, operand.values / tiles)
 
     if layer.kind == "lookup":
         rows = max(1, layer.steps)
-        reads = [Transfer(layer.weights, rows, layer.weights.values / rows)]
+        reads = [Transfer("weights", layer.weights, rows, layer.weights.values / rows)]
     elif not layer.macs:
-        reads = [plain(o) for o in (layer.input, layer.weights, layer.extra) if o and o.values]
+        reads = [plain(role) for role in ("input", "weights", "extra") if (o := getattr(layer, role)) and o.values]
     else:
         t = search(layer, buffers)
         again = 1 if layer.resident else layer.steps
         reads = [
-            Transfer(layer.input, t.input_tiles * layer.steps, t.input / t.input_tiles),
-            Transfer(layer.weights, t.weight_tiles * again, t.weights / t.weight_tiles),
-        ] + ([plain(layer.extra)] if layer.extra else [])
-        writes = [Transfer(layer.output, t.output_tiles * layer.steps, t.output / t.output_tiles)]
+            Transfer("input", layer.input, t.input_tiles * layer.steps, t.input / t.input_tiles),
+            Transfer("weights", layer.weights, t.weight_tiles * again, t.weights / t.weight_tiles),
+        ] + ([plain("extra")] if layer.extra else [])
+        writes = [Transfer("output", layer.output, t.output_tiles * layer.steps, t.output / t.output_tiles)]
         return reads, writes, t.sum_bytes * layer.steps
-    return reads, [plain(layer.output)] if layer.output and layer.output.values else [], 0.0
+    return reads, [plain("output")] if layer.output and layer.output.values else [], 0.0
 
 
-def engine_time(side: Engines, moved: list[Transfer], codec: Codec, machine: Machine) -> float:
+def engine_time(side: Engines, moved: list[Transfer], scheme: Scheme, machine: Machine) -> float:
     """ns that the engines work on all tiles; as many tiles at a time as half of a buffer holds."""
     if not moved:
         return 0.0
     half = KIB / 2 * min(machine.buffers.inputs_kib, machine.buffers.weights_kib)
-    steps, batches = 0, []
+    steps = 0
     for t in moved:
         together = max(1, int(half / max(t.values * t.operand.width / 8, 1e-9)))
         steps = max(steps, ceil(t.tiles / together))
-    for t in moved:
-        batches.append((t.values, t.tiles / steps))
-    return steps * round_time(side, batches, codec)
+    return steps * round_time(side, [(t, t.tiles / steps) for t in moved], scheme)
 
 
-def busy_time(side: Engines, moved: list[Transfer], codec: Codec) -> float:
+def busy_time(side: Engines, moved: list[Transfer], scheme: Scheme) -> float:
     """ns that the engines are taken by tiles, all of them at work."""
     turns = sum(
-        t.tiles * (t.values / side.values_per_cycle + ceil(t.values / codec.block_for(t.values) - 1e-9)
+        t.tiles * (t.values / side.values_per_cycle + ceil(t.values / scheme.block_for(t.operand, t.values) - 1e-9)
                    * side.block_cycles)
         for t in moved
     )
     return turns / side.count / side.clock_ghz
 
 
-def round_time(side: Engines, tiles: list[tuple[float, float]], codec: Codec) -> float:
-    """ns to code some tiles (values of each, how many) that are there at once: a stream codes one block at a time."""
+def round_time(side: Engines, tiles: list[tuple[Transfer, float]], scheme: Scheme) -> float:
+    """ns to code tiles (so many of each) that are there at once: a stream codes one block at a time."""
     if not tiles:
         return 0.0
-    blocks = sum(ceil(values / codec.block_for(values) - 1e-9) * count for values, count in tiles)
-    longest = max(min(codec.block_for(values), values) for values, _ in tiles)
+    lengths = [scheme.block_for(t.operand, t.values) for t, _ in tiles]
+    blocks = sum(ceil(t.values / length - 1e-9) * count for (t, count), length in zip(tiles, lengths, strict=True))
+    longest = max(min(length, t.values) for (t, _), length in zip(tiles, lengths, strict=True))
     turns = longest / side.values_per_cycle + side.block_cycles
     rounds = ceil(blocks / (side.count * side.streams) - 1e-9)
     return rounds * turns * side.streams / side.clock_ghz

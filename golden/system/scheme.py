@@ -20,6 +20,7 @@ class Scheme:
     ratios : stored to raw bits, by tensor, without what each further block adds.
     means : the same by kind ("weights", "activations"), for tensors that nothing is known about.
     raw : tensors that are stored as they are, past the engines.
+    least : ``least_block`` of tensors that have another one than the codec.
     """
 
     name: str
@@ -27,6 +28,7 @@ class Scheme:
     ratios: dict[str, float] = field(default_factory=dict)
     means: dict[str, float] = field(default_factory=dict)
     raw: frozenset = frozenset()
+    least: dict[str, int] = field(default_factory=dict)
 
     def codes(self, operand: Operand) -> bool:
         """Whether this operand goes through the engines."""
@@ -39,6 +41,10 @@ class Scheme:
         found = self.ratios.get(operand.tensor)
         return self.means.get(operand.kind, 1.0) if found is None else found
 
+    def block_for(self, operand: Operand, values: float) -> int:
+        """Values of a block of a tile of so many."""
+        return self.codec.block_for(values, self.least.get(operand.tensor))
+
     def stored_bytes(self, operand: Operand, values: float, burst: int) -> float:
         """Bytes that a transfer of so many values moves: whole bursts, of the tile or, if aligned, of each block.
 
@@ -47,7 +53,7 @@ class Scheme:
         raw = whole_bursts(values * operand.width / 8, burst)
         if not self.codes(operand):
             return raw
-        bits, block = operand.width * self.ratio(operand), self.codec.block_for(values)
+        bits, block = operand.width * self.ratio(operand), self.block_for(operand, values)
         full, rest = divmod(values, block)
         if self.codec.aligned:
             blocks = full * whole_bursts(block * bits / 8 + self.codec.block_bytes, burst)

@@ -34,15 +34,20 @@ def schemes(tensors: list[dict], block: int, machine: Machine) -> dict[str, Sche
 
 
 def _ratios(tensors: list[dict], bits) -> tuple[dict[str, float], dict[str, float]]:
-    """Ratios by label, an activation's inputs together, and by kind."""
+    """Ratios by label, an activation's inputs together, and by kind.
+
+    Of whole tensors: where only a beginning was measured, its bits grow with the number of values, and by what the
+    entropy of all values, which packs state, is more than that.
+    """
     stored, raw = {}, {}
     for t in tensors:
         if not t["values"]:
             continue
         name, kind = label(t["kind"], t["key"], t["name"]), KINDS.get(t["kind"], "weights")
         scale = t["whole_values"] / t["values"]
+        more = t.get("whole_floor_bits", t["floor_bits"] * scale) - t["floor_bits"] * scale
         for key in ((name,), ("kind", kind)):
-            stored[key] = stored.get(key, 0.0) + max(0.0, bits(t)) * scale
+            stored[key] = stored.get(key, 0.0) + min(max(0.0, bits(t) * scale + more), t["raw_bits"] * scale)
             raw[key] = raw.get(key, 0.0) + t["raw_bits"] * scale
     ratios = {key: stored[key] / raw[key] for key in raw if raw[key]}
     return ({key[0]: r for key, r in ratios.items() if len(key) == 1},

@@ -5,36 +5,55 @@ from dataclasses import replace
 
 from .choice import choose
 from .layers import Layer
-from .machine import Engines, Machine
+from .machine import Machine
 from .memory import MEMORIES, Memory, load_memory
 from .running import Run, run_all, total
 from .scheme import RAW, Scheme, uniform
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
+LATENCY = ("latency_cycles", "interface_cycles", "block_cycles")
 LATENCIES = (0.0, 1.0, 10.0, 100.0)
 STREAMS = (1, 2, 4, 8)
 BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
 LEAST_GAIN = 0.01  # of a speedup, for shares of it to mean something
-STEPS = 40  # of a bisection: far below a part in a million
+WORTH = 0.001  # of energy times time: what makes a difference
+STEPS = 14  # of a bisection: a share to four digits
 
 
 class Case:
-    """Layers on a machine with a memory, and the scheme whose worth is asked."""
+    """Layers on a machine with a memory, and the scheme whose worth is asked.
 
-    def __init__(self, layers: list[Layer], machine: Machine, memory: Memory, scheme: Scheme):
-        self.layers, self.machine, self.memory, self.scheme = layers, machine, memory, scheme
+    ``choosing``: how each tensor is stored is chosen anew for every machine and memory (:func:`choose`).
+    """
 
-    def run(self, scheme: Scheme | None = None, *, machine=None, memory=None) -> Run:
+    def __init__(self, layers: list[Layer], machine: Machine, memory: Memory, scheme: Scheme, *, choosing=False):
+        self.layers, self.machine, self.memory = layers, machine, memory
+        self.scheme, self.choosing = scheme, choosing
+
+    def run(self, scheme: Scheme, *, machine=None, memory=None) -> Run:
         """All layers together."""
-        return total(run_all(self.layers, machine or self.machine, memory or self.memory, scheme or self.scheme))
+        return total(run_all(self.layers, machine or self.machine, memory or self.memory, scheme))
+
+    def coded(self, *, scheme=None, machine=None, memory=None) -> Run:
+        """With the case's scheme, or a variant of it."""
+        machine, memory, scheme = machine or self.machine, memory or self.memory, scheme or self.scheme
+        if self.choosing:
+            scheme = choose(self.layers, machine, memory, scheme)
+        return self.run(scheme, machine=machine, memory=memory)
 
     def gains(self, *, scheme=None, machine=None, memory=None) -> dict:
         """Of the scheme over raw storage, on the same machine with the same memory."""
-        return gains(self.run(RAW, machine=machine, memory=memory),
+        return compare(self.run(RAW, machine=machine, memory=memory),
+                       self.coded(scheme=scheme, machine=machine, memory=memory))
+
+
+def gains(self, *, scheme=None, machine=None, memory=None) -> dict:
+        """Of the scheme over raw storage, on the same machine with the same memory."""
+        return compare(self.run(RAW, machine=machine, memory=memory),
                      self.run(scheme, machine=machine, memory=memory))
 
 
-def gains(raw: Run, coded: Run) -> dict:
+def compare(raw: Run, coded: Run) -> dict:
     """``speedup`` and ``efficiency`` (above 1: better), ``traffic`` (below 1: less)."""
     return {
         "speedup": raw.time / coded.time if coded.time else 1.0,
@@ -56,15 +75,24 @@ def largest(holds: Callable[[float], bool], low: float, high: float) -> float | 
 
 
 def break_even(case: Case) -> dict:
-    """Ratios, the same for all tensors, up to which the engines pay: in ``time`` and in ``energy``; None: never."""
+    """Ratios, the same for all tensors, up to which the engines pay; None: never.
+
+    ``time``, ``energy``: with every tensor coded. ``chosen``: with each stored as suits it (:func:`choose`), energy
+    times time is lower by ``WORTH``.
+    """
     raw = case.run(RAW)
 
     def at(ratio: float) -> Run:
         return case.run(uniform(ratio, case.scheme.codec))
 
+    def chosen(ratio: float) -> float:
+        found = Case(case.layers, case.machine, case.memory, uniform(ratio, case.scheme.codec), choosing=True)
+        return (run := found.coded()).time * run.energy
+
     return {
         "time": largest(lambda r: at(r).time <= raw.time * (1 + 1e-12), 0.001, 1.0),
         "energy": largest(lambda r: at(r).energy <= raw.energy * (1 + 1e-12), 0.001, 1.0),
+        "chosen": largest(lambda r: chosen(r) <= raw.time * raw.energy * (1 - WORTH), 0.001, 1.0),
     }
 
 
@@ -74,24 +102,23 @@ def smallest_bandwidth(case: Case) -> float | None:
     None if it is slower even with all of it.
     """
     raw = case.run(RAW).time * (1 + 1e-12)
-    saved = largest(lambda s: case.run(memory=case.memory.scaled(1 - s)).time <= raw, 0.0, 0.999)
+    saved = largest(lambda s: case.coded(memory=case.memory.scaled(1 - s)).time <= raw, 0.0, 0.999)
     return None if saved is None else 1 - saved
 
 
 def technologies(case: Case, names=MEMORIES) -> list[dict]:
     """Each memory: raw and coded time and energy, and whether the scheme on it keeps up with raw storage on the case's.
 
-    What is stored raw is chosen anew for each. The slowest one that keeps up is marked ``smallest``.
+    The slowest one that keeps up is marked ``smallest``.
     """
     raw = case.run(RAW)
     rows = []
     for name in names:
         memory = load_memory(name)
-        scheme = choose(case.layers, case.machine, memory, case.scheme)
-        plain, coded = case.run(RAW, memory=memory), case.run(scheme, memory=memory)
+        plain, coded = case.run(RAW, memory=memory), case.coded(memory=memory)
         rows.append({
             "name": name, "title": memory.title, "read_gbs": memory.read_gbs, "raw_time": plain.time,
-            "time": coded.time, "raw_energy": plain.energy, "energy": coded.energy, **gains(plain, coded),
+            "time": coded.time, "raw_energy": plain.energy, "energy": coded.energy, **compare(plain, coded),
             "raw_keeps": plain.time <= raw.time * (1 + 1e-12), "keeps": coded.time <= raw.time * (1 + 1e-12),
         })
     able = [row for row in rows if row["keeps"]]
@@ -99,44 +126,45 @@ def technologies(case: Case, names=MEMORIES) -> list[dict]:
     return [row | {"smallest": row is least} for row in rows]
 
 
-def sensitivity(case: Case, *, buffers: bool = True) -> dict[str, list[dict]]:
+def scheme_answers(case: Case, rows: list[dict]) -> dict:
+    """What memory the case's scheme needs to be as fast as raw storage; ``rows``: its :func:`technologies`.
+
+    ``bandwidth_share``, ``bandwidth_gbs``: of the case's memory, None if all of it is not enough; ``memory``: the
+    slowest of the rows' that will do, None for none.
+    """
+    share = smallest_bandwidth(case)
+    return {"bandwidth_share": share, "bandwidth_gbs": None if share is None else share * case.memory.read_gbs,
+            "memory": next((row["name"] for row in rows if row["smallest"]), None)}
+
+
+def sensitivity(case: Case, chosen: Case) -> dict[str, list[dict]]:
     """Gains as one parameter at a time is multiplied by a factor; of decoders' streams the number is given, their rate
-    together staying the same. ``buffers``: whether to vary them, which is slow.
+    together staying the same.
+
+    Each row has ``factor`` and :func:`compare` with everything coded, and under ``chosen`` those of the case in which
+    each tensor is stored as suits it.
     """
     machine, memory = case.machine, case.memory
-    rows = {
-        "bandwidth": [_row(f, case.gains(memory=memory.scaled(f))) for f in FACTORS],
-        "engines": [_row(f, _with_codec(case, lambda e, f=f: replace(e, count=max(1, round(e.count * f)))))
+
+    def both(factor: float, **changes) -> dict:
+        return {"factor": factor, **case.gains(**changes), "chosen": chosen.gains(**changes)}
+
+    def coder(factor: float, **changes) -> dict:
+        """With other engines: by side, members and their values."""
+        codec = case.scheme.codec
+        codec = replace(codec, **{side: replace(getattr(codec, side), **new) for side, new in changes.items()})
+        return both(factor, scheme=replace(case.scheme, codec=codec))
+
+    sides = {side: getattr(case.scheme.codec, side) for side in ("decoders", "encoders")}
+    return {
+        "bandwidth": [both(f, memory=memory.scaled(f)) for f in FACTORS],
+        "engines": [coder(f, **{side: {"count": max(1, round(e.count * f))} for side, e in sides.items()})
                     for f in FACTORS],
-        "latency": [
-            _row(f, _with_codec(case, lambda e, f=f: replace(
-                e, latency_cycles=e.latency_cycles * f, block_cycles=e.block_cycles * f)))
-            for f in LATENCIES
-        ],
+        "latency": [coder(f, **{side: {name: getattr(e, name) * f for name in LATENCY} for side, e in sides.items()})
+                    for f in LATENCIES],
+        "decoder streams": [coder(n, decoders={"streams": n}) for n in STREAMS],
+        "buffers": [both(f, machine=replace(machine, buffers=machine.buffers.scaled(f))) for f in FACTORS],
     }
-    rows["decoder streams"] = [_row(n, _with_decoders(case, n)) for n in STREAMS]
-    if buffers:
-        rows["buffers"] = [_row(f, case.gains(machine=replace(machine, buffers=machine.buffers.scaled(f))))
-                           for f in FACTORS]
-    return rows
-
-
-def _row(factor: float, found: dict) -> dict:
-    return {"factor": factor} | found
-
-
-def _with_codec(case: Case, change: Callable[[Engines], Engines]) -> dict:
-    """Gains with other engines."""
-    codec = case.scheme.codec
-    codec = replace(codec, decoders=change(codec.decoders), encoders=change(codec.encoders))
-    return case.gains(scheme=replace(case.scheme, codec=codec))
-
-
-def _with_decoders(case: Case, streams: int) -> dict:
-    """Gains with decoders of so many streams."""
-    codec = case.scheme.codec
-    codec = replace(codec, decoders=replace(codec.decoders, streams=streams))
-    return case.gains(scheme=replace(case.scheme, codec=codec))
 
 
 def block_study(case: Case, blocks=BLOCKS) -> list[dict]:

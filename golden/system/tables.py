@@ -39,11 +39,22 @@ def technology_rows(answers: dict):
     ]
 
 
-def sensitivity_rows(answers: dict):
-    """Gains with one parameter multiplied."""
-    columns = ("parameter", "times", "speedup", "efficiency", "traffic")
+def need_rows(document: dict, answers: dict):
+    """What memory each scheme needs to be as fast as raw storage on the one that was asked for."""
+    columns = ("scheme", "GB/s", f"of {document['memory']['name']}", "slowest memory")
     return columns, [
-        (name, f"{row['factor']:g}", f"{row['speedup']:.3f}", f"{row['efficiency']:.3f}", f"{row['traffic']:.3f}")
+        (name, *(("-", "-") if s["bandwidth_gbs"] is None else
+                 (f"{s['bandwidth_gbs']:.1f}", f"{s['bandwidth_share']:.0%}")), s["memory"] or "-")
+        for name, s in answers["schemes"].items()
+    ]
+
+
+def sensitivity_rows(answers: dict):
+    """Gains with one parameter multiplied: everything coded, and each tensor as suits it."""
+    columns = ("parameter", "times", "speedup", "efficiency", "traffic", "chosen: speedup", "efficiency", "traffic")
+    return columns, [
+        (name, f"{row['factor']:g}", *(f"{some[key]:.3f}" for some in (row, row["chosen"])
+                                       for key in ("speedup", "efficiency", "traffic")))
         for name, rows in answers["sensitivity"].items() for row in rows
     ]
 
@@ -74,19 +85,16 @@ def answer_lines(document: dict, model: dict) -> list[str]:
         lines.append("no layer with MACs could be derived: that takes activations (apack profile), or --context")
     if "answers" in model:
         answers, even = model["answers"], model["answers"]["break_even"]
-        lines.append("engines pay if tensors shrink to " + ", to ".join(
-            f"{value:.2f} (in {what})" if value is not None else f"- (never, in {what})"
-            for what, value in even.items()))
-        if answers["bandwidth_gbs"] is None:
-            lines.append("no slower memory will do: APack is slower than raw storage on this one")
-        else:
-            lines.append(f"as fast as raw with {answers['bandwidth_gbs']:.1f} GB/s, {answers['bandwidth_share']:.0%} "
-                         f"of {document['memory']['name']}")
+        lines.append("break-even: engines pay if tensors shrink to " + ", ".join(
+            f"{value:.2f} ({what})" if value is not None else f"nothing ({what})"
+            for what, value in zip(
+                ("in time, all coded", "in energy, all coded", "chosen"), even.values(), strict=True)))
         best = next(b for b in answers["blocks"] if b["best"])
-        lines.append(f"best block length: {best['block']} values (speedup {best['speedup']:.3f})")
+        lines.append(f"best single block length, all coded: {best['block']} values (speedup {best['speedup']:.3f})")
         for name, rows in answers["sensitivity"].items():
             sign = "" if name == "decoder streams" else "x "
-            lines.append(f"{name}: speedup " + ", ".join(f"{r['speedup']:.2f} at {sign}{r['factor']:g}" for r in rows))
+            lines.append(f"{name}, chosen: speedup " + ", ".join(
+                f"{r['chosen']['speedup']:.2f} at {sign}{r['factor']:g}" for r in rows))
     return lines + [f"{count} x {note}" for note, count in model["notes"].items()]
 
 
