@@ -1,4 +1,4 @@
-"""Streams dealt out to parts in turn, gathered from them in turn, copied to all: the nodes of trees of registers."""
+"""Nodes of trees of registers: streams dealt out in turn, gathered in turn or as they come, copied to all."""
 
 from collections.abc import Callable
 
@@ -122,6 +122,53 @@ class Gather(wiring.Component):
         ends = select(m, turns.chosen, [i.payload[self.end] for i in self.i], "ends") if self.end else 1
         m.d.comb += over.eq(there & room & ends)
         turns.go_on(over)
+        return m
+
+
+class Choose(wiring.Component):
+    """Puts blocks together that come from several inputs, as they are there: the next input behind the last one, round
+    and round, that has one. A block is never interrupted. Latency 1 cycle, a transfer per cycle, also from one input
+    to the next. The ``ready`` of the inputs depends combinationally on ``o.ready`` and on the offers of all.
+
+    Parameters
+    ----------
+    layout : payload of all streams.
+    count : inputs.
+    end : the payload's field that marks the end of a block.
+
+    Members
+    -------
+    i : array of streams in. ``o`` : stream out.
+    """
+
+    def __init__(self, layout, count: int, end: str):
+        self.end = end
+        port = stream.Signature(layout)
+        super().__init__({"i": In(port).array(count), "o": Out(port)})
+
+    def elaborate(self, platform):
+        m = Module()
+        count, payload = len(self.i), payload_register(m, self.o)
+        offered, behind, within = Signal(count), Signal(count), Signal()
+        last, first, chosen = Signal(count), Signal(count), Signal(count)
+        room, there = Signal(), Signal()
+        late = offered & behind  # inputs behind the last one come first
+        m.d.comb += [
+            offered.eq(Cat(*(i.valid for i in self.i))),
+            behind.eq(Cat(*(last[:k].any() for k in range(count)))),
+            first.eq(Mux(late.any(), late & -late, offered & -offered)),
+            chosen.eq(Mux(within, last, first)),
+            room.eq(~self.o.valid | self.o.ready),
+            there.eq((chosen & offered).any()),
+        ]
+        for i, mine in zip(self.i, chosen, strict=True):
+            m.d.comb += i.ready.eq(mine & room)
+        found = select(m, chosen, [Value.cast(i.payload) for i in self.i], "found")
+        with m.If(room):
+            m.d.sync += [self.o.valid.eq(there), Value.cast(payload).eq(found)]
+        with m.If(room & there):
+            ends = select(m, chosen, [i.payload[self.end] for i in self.i], "ends")
+            m.d.sync += [last.eq(chosen), within.eq(~ends)]
         return m
 
 

@@ -19,7 +19,8 @@ class ValueStore(wiring.Component):
     Block j is in place j modulo 2S and comes from stream j modulo S. Of all streams together one value may come in a
     cycle, as a decoder gives them; reports at any time, a block's no earlier than a cycle after its last value. Both
     are always taken, since places are reserved. Blocks leave in the order of their reservations. A beat leaves as
-    soon as its V values are there; a block's last beat waits for its report, and frees the place.
+    soon as its V values are there; a block's last beat waits for its report, and frees the place. Where cells give
+    their blocks by id all beats wait for the report: nobody must wait for a block that is not complete then.
 
     Latency from a value to the beat that it completes 3 cycles, if the block's turn has come. A beat a cycle; between
     blocks 2 cycles in which there is none. ``values.values`` and ``values.id`` are outputs of memories, whose inputs
@@ -124,12 +125,13 @@ class ValueStore(wiring.Component):
         is_filled = select(m, here, list(self.filled), "filled_here") != turn
         is_reported = select(m, here, self.reported, "reported_here") != turn
         written = select(m, here, [at[self.lane_bits :] for at in self.at], "row_here")
+        early = self.p.order == "in order"
         m.d.comb += [
             places.eq(Cat(here & (~turn[0]).replicate(S), here & turn[0].replicate(S))),
             free.eq(~out.valid | out.ready),
             begin.eq(~begun & is_filled & free),
             last.eq(left == 0),
-            there.eq(is_reported | (~last & (row != written))),
+            there.eq(is_reported | (early & ~last & (row != written))),
             go.eq(begun & there & free),
         ]
         with m.If(begin):
