@@ -46,7 +46,9 @@ class _Side:
 
     channels = ()
 
-    def __init__(self, axi, memory, *, data_width, seed, busy=1.0, latency=(0, 0), errors=(), burst=256, outstanding=64):
+    def __init__(
+        self, axi, memory, *, data_width, seed, busy=1.0, latency=(0, 0), errors=(), burst=256, outstanding=64
+    ):
         self.axi, self.memory, self.bytes = axi, memory, data_width // 8
         self.rng = random.Random(f"{seed} {type(self).__name__}")
         self.busy = dict.fromkeys(self.channels, busy) if not isinstance(busy, dict) else busy
@@ -162,8 +164,9 @@ class WriteMemory(_Side):
         valid, *values = self.get(ctx, "wvalid", "wdata", "wstrb", "wlast")
         if valid:
             assert self.unwritten, f"cycle {self.now}: data of a burst that was not offered"
-            last = self.unwritten[0].done + 1 == self.unwritten[0].beats
-            assert values[2] == last, f"cycle {self.now}: WLAST is {values[2]} in a burst's beat {self.unwritten[0].done}"
+            burst = self.unwritten[0]
+            last = burst.done + 1 == burst.beats
+            assert values[2] == last, f"cycle {self.now}: WLAST is {values[2]} in beat {burst.done} of {burst}"
         if self.stable("w", valid, ready["w"], values):
             self._write(*values)
         self.lower = self.shown is not None and ctx.get(self.axi.bready)

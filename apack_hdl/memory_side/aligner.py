@@ -81,8 +81,8 @@ class Aligner(wiring.Component):
         p, chunk = self.p, payload_register(m, self.chunks)
         fine = p.data_shift // 2  # bits of the second half of the shift
         part = Signal(8 * (p.data_bytes + (1 << fine) - 1), reset_less=True)
-        meta = data.StructLayout({"fine": fine, "bytes": bits_for(p.data_bytes), "last": 1, "tag": self.tag, "error": 1})
-        cut, valid = Signal(meta, reset_less=True), Signal(name="cut_valid")
+        fields = {"fine": fine, "bytes": bits_for(p.data_bytes), "last": 1, "tag": self.tag, "error": 1}
+        cut, valid = Signal(data.StructLayout(fields), reset_less=True), Signal(name="cut_valid")
         both = Cat(held.data, self.beats.payload.data)
         # Whoever has no offset has no bytes of the next beat, and a range of 0 bytes has none at all.
         shares = takes & (plan.offset != 0)

@@ -12,8 +12,8 @@ from .axi import BURST_INCR, CACHE, PROT, axi_read
 from .bursts import BurstCutter, burst_beats, run_layout
 from .fifo import Fifo
 from .layouts import SIZE_BITS, range_layout, read_chunk_layout
+from .memory_fifo import MemoryFifo
 from .parameters import MemorySide
-from .ram_fifo import RamFifo
 
 
 class AxiReader(wiring.Component):
@@ -64,9 +64,9 @@ class AxiReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        under_way, drop = Signal(bits_for(p.outstanding)), Signal()
+        under_way, drop = Signal(bits_for(p.outstanding), name="under_way"), Signal()
         planner, aligner = ReadPlanner(p, self.tag), Aligner(p, self.tag)
-        plans = RamFifo(aligned_layout(p, self.tag), 2 << (p.outstanding - 1).bit_length())  # half may have no burst
+        plans = MemoryFifo(aligned_layout(p, self.tag), max(2, 1 << (p.outstanding - 1).bit_length()))
         beats = Fifo(data.StructLayout({"data": p.data_width, "error": 1}), 2)
         for name, part in {"planner": planner, "plans": plans, "beats": beats, "aligner": aligner}.items():
             m.submodules[name] = ResetInserter(drop)(part)
@@ -148,7 +148,8 @@ class ReadPlanner(wiring.Component):
         connect(m, cutter.bursts, flipped(self.bursts))
         sized, sized_valid, sized_ready = self._sizes(m, count_bits)
 
-        beat, count_m1 = Signal(self.beat_bits, reset_less=True), Signal(count_bits, reset_less=True)
+        beat, after = Signal(self.beat_bits, reset_less=True), Signal(self.beat_bits, reset_less=True)
+        count_m1 = Signal(count_bits, reset_less=True)
         plan, valid = Signal(aligned_layout(p, self.tag), reset_less=True), Signal()
         end, kept = Signal(self.beat_bits, reset_less=True), Signal()  # the last beat of the last range with bytes
         skip, nothing, ready = Signal(), Signal(), Signal()
@@ -159,7 +160,7 @@ class ReadPlanner(wiring.Component):
             ready.eq(self.plans.ready & (nothing | cutter.runs.ready)),
             self.plans.payload.eq(plan),
             self.plans.valid.eq(valid & (nothing | cutter.runs.ready)),
-            cutter.runs.payload.beat.eq(beat + (plan.skip)),
+            cutter.runs.payload.beat.eq(Mux(plan.skip, after, beat)),
             cutter.runs.payload.count_m1.eq(count_m1 - plan.skip),
             cutter.runs.valid.eq(valid & ~nothing & self.plans.ready),
             self.idle.eq(~sized_valid & ~valid & ~cutter.bursts.valid),
@@ -168,6 +169,7 @@ class ReadPlanner(wiring.Component):
             m.d.sync += [
                 valid.eq(sized_valid),
                 beat.eq(sized.beat),
+                after.eq(sized.beat + 1),
                 count_m1.eq(sized.count_m1),
                 nothing.eq(sized.plan.empty | (skip & (sized.count_m1 == 0))),
                 plan.eq(sized.plan),

@@ -4,10 +4,9 @@ import random
 
 import pytest
 from axi_model import Memory, ReadMemory
-from drivers import Bench, simulate
+from drivers import Bench
 
 from apack_hdl.memory_side.axi_reader import AxiReader
-from apack_hdl.memory_side.bursts import burst_beats
 from apack_hdl.memory_side.parameters import MemorySide
 
 TAG = 5
@@ -83,7 +82,8 @@ def test_every_address_and_length(data_width):
     p = parameters(data_width)
     step = max(1, p.data_bytes // 8)  # wide ones: every few, but all offsets around the edges
     offsets = sorted({*range(0, p.data_bytes, step), 1, p.data_bytes - 1})
-    lengths = sorted({*range(0, 3 * p.data_bytes, step), *(k * p.data_bytes + d for k in (1, 2) for d in (-1, 1)), 1, 2})
+    near = (k * p.data_bytes + d for k in (1, 2) for d in (-1, 1))
+    lengths = sorted({*range(0, 3 * p.data_bytes, step), *near, 1, 2})
     ranges = [make(0x1000 * (k % 7) + a, n, k) for k, (a, n) in enumerate((a, n) for a in offsets for n in lengths)]
     random.Random(data_width).shuffle(ranges)
     _, memory = feed(Bench(AxiReader(p, TAG), {"keep": 1}), p, ranges, data_width)
