@@ -1,12 +1,12 @@
 """The encoders of a chip, with one port for all of them."""
 
-from amaranth import Module, Mux, Signal
+from amaranth import Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
-from amaranth.lib.wiring import In, Out
+from amaranth.lib.wiring import In, Out, connect
 from amaranth.utils import bits_for
 
 from ..layouts import row_load_layout
-from .dealing import Fork, Gather, Spread, tree
+from .dealing import RADIX, Buffer, Fork, Gather, Spread, tree
 from .encoder_cell import EncoderCell
 from .layouts import beat_layout, chunk_layout, drain_layout, head_layout, take_layout
 from .parameters import MemorySide
@@ -66,10 +66,21 @@ class EncoderArray(wiring.Component):
                 inner.valid.eq(outer.valid & ~clear), inner.payload.eq(outer.payload),
                 outer.ready.eq(inner.ready & ~clear),
             ]
-        data = drain.payload
+        out = Buffer(drain_layout(p))  # or else the path of a `ready` from outside would go on to the cells' memories
+        m.submodules.out = ResetInserter(clear)(out)
+        connect(m, drain, out.i)
+        self._give(m, out.o, clear)
+        self._count(m, out.o, clear)
         m.d.comb += [
             self.head.valid.eq(head.valid & ~clear), self.head.payload.eq(head.payload),
             head.ready.eq(self.head.ready),
+        ]
+        return m
+
+    def _give(self, m: Module, drain, clear):
+        """What comes out of the tree to the port where it belongs."""
+        data = drain.payload
+        m.d.comb += [
             self.coded.valid.eq(drain.valid & ~data.raw & ~clear),
             self.coded.payload.data.eq(data.data), self.coded.payload.bytes.eq(data.count),
             self.coded.payload.last.eq(data.last),
@@ -78,16 +89,16 @@ class EncoderArray(wiring.Component):
             self.raw.payload.last.eq(data.last),
             drain.ready.eq(Mux(data.raw, self.raw.ready, self.coded.ready)),
         ]
-        leaves = drain.valid & drain.ready & data.end & ~clear
-        self._count(m, leaves, clear)
-        return m
 
-    def _count(self, m: Module, leaves, clear):
+    def _count(self, m: Module, drain, clear):
         """Blocks in here, those under way in the trees too."""
-        within, comes = Signal(), Signal()
-        blocks = Signal(bits_for(2 * self.p.encoder_lanes * self.p.engines + 8))
+        within, comes, leaves, blocks = Signal(), Signal(), Signal(), Signal(bits_for(self._most_blocks()))
         take = self.fill.valid & self.fill.ready
-        m.d.comb += [comes.eq(take & ~within), self.busy.eq(blocks != 0)]
+        m.d.comb += [
+            comes.eq(take & ~within),
+            leaves.eq(drain.valid & drain.ready & drain.payload.end),
+            self.busy.eq(blocks != 0),
+        ]
         with m.If(take):
             m.d.sync += within.eq(~self.fill.payload.last)
         with m.If(comes & ~leaves):
@@ -96,3 +107,8 @@ class EncoderArray(wiring.Component):
             m.d.sync += blocks.eq(blocks - 1)
         with m.If(clear):
             m.d.sync += [within.eq(0), blocks.eq(0)]
+
+    def _most_blocks(self) -> int:
+        """In all places, and, of a single beat each, in all registers."""
+        cells, lanes = self.p.engines, self.p.encoder_lanes
+        return 3 * cells * lanes + 2 * cells + 4 * RADIX

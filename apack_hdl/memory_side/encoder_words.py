@@ -78,15 +78,13 @@ class WordStore(wiring.Component):
         m.d.comb += [
             begins.eq(valid & some & at[0]),
             writes.eq(valid & some & ~Mux(q, failed[1], failed[0]) & ~(at[0] & Mux(q, full[1], full[0]))),
-            ram.write_enable.eq(Cat(*(writes & at[: k + 1].any() for k in range(self.lanes)))),
-            ram.write_address.eq(row),
-            ram.write_data.eq(Cat(*(word.data & at[k].replicate(WORD) for k in range(self.lanes)))),
             ram.read_enable.eq(self.read_enable),
             ram.read_address.eq(self.read_row),
             self.read_data.eq(ram.read_data),
             self.failed.eq(failed),
             self.coded.eq(ports[0].done & ports[1].done),
         ]
+        self._write(m, ram, writes, at, row, word.data)
         for k in range(2):
             left = Signal(range(self.p.stored_rows + 1), init=self.p.stored_rows, name=f"rows_left_{k}")
             m.d.comb += full[k].eq(left == 0)
@@ -98,6 +96,19 @@ class WordStore(wiring.Component):
                 with m.If((begins & full[k]) | (valid & word.error)):
                     m.d.sync += failed[k].eq(1)
         return m
+
+    def _write(self, m: Module, ram: Ram, writes: Value, at: Value, row: Value, word: Value):
+        """Into the memory in the next cycle: it may be far away, and wide."""
+        lanes, place_of_word = Signal(self.lanes), Signal(self.lanes, reset_less=True)
+        address, data_ = Signal(self.row_bits, reset_less=True), Signal(WORD, reset_less=True)
+        m.d.sync += [
+            lanes.eq(Cat(writes & at[: k + 1].any() for k in range(self.lanes))),
+            place_of_word.eq(at), address.eq(row), data_.eq(word),
+        ]
+        m.d.comb += [
+            ram.write_enable.eq(lanes), ram.write_address.eq(address),
+            ram.write_data.eq(Cat(data_ & at_lane.replicate(WORD) for at_lane in place_of_word)),
+        ]
 
 
 class _Pointer:
