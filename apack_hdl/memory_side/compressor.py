@@ -13,7 +13,7 @@ from .job_runner import JobRunner, connect_runner
 from .layouts import Error, job_layout, result_layout
 from .parameters import MemorySide
 from .stream_in import TRANSFER_FIELDS, StreamIn
-from .table_store import TableStore
+from .table_store import TableStore, table_write_layout
 
 
 def activity_layout(p: MemorySide) -> data.StructLayout:
@@ -47,7 +47,7 @@ class Compressor(wiring.Component):
             "job": In(stream.Signature(job_layout(p))),
             "result": Out(stream.Signature(result_layout(p))),
             "abort": In(1), "busy": Out(1), "activity": Out(activity_layout(p)),
-            "table_write": In(TableStore(p).table_write.shape()),
+            "table_write": In(table_write_layout(p)),
             "stream": In(axi_stream(p.stream_width)),
             "axi": Out(axi_write(p.address_width, p.data_width)),
         })

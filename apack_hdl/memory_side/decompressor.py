@@ -16,7 +16,7 @@ from .job_runner import JobRunner, connect_runner
 from .layouts import ID_BITS, Error, chunk_layout, job_layout, result_layout
 from .parameters import MemorySide
 from .stream_out import StreamOut
-from .table_store import TableStore
+from .table_store import TableStore, table_write_layout
 
 AHEAD = 8  # blocks asked for whose checksums have not been seen
 
@@ -46,7 +46,7 @@ class Decompressor(wiring.Component):
             "job": In(stream.Signature(job_layout(p))),
             "result": Out(stream.Signature(result_layout(p))),
             "abort": In(1), "busy": Out(1), "activity": Out(activity_layout(p)),
-            "table_write": In(TableStore(p).table_write.shape()),
+            "table_write": In(table_write_layout(p)),
             "stream": Out(axi_stream(p.stream_width, user_width=1, **by_id)),
             "axi": Out(axi_read(p.address_width, p.data_width)),
         })

@@ -10,7 +10,7 @@ from .control import Control
 from .decompressor import Decompressor
 from .layouts import ID_BITS
 from .parameters import MemorySide
-from .register_map import ADDRESS_BITS
+from .registers import ADDRESS_BITS
 
 WRITE, READ = ("aw", "w", "b"), ("ar", "r")
 
