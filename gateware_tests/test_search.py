@@ -403,3 +403,23 @@ def test_search_errors(change, error, message):
     config, h = arguments.pop("config"), arguments.pop("histogram")
     with pytest.raises(error, match=message):
         search_table(config, h, **arguments)
+
+
+# --- several at once ------------------------------------------------------------------------------------------
+
+
+def test_searches_together_find_what_each_finds_alone():
+    """Histograms of all kinds, of many widths and ranges, with few boundaries and many, one of them empty."""
+    problems = []
+    for width, rows, trials in ((3, 4, 14), (4, 16, 14), (8, 16, 35), (8, 5, 7), (9, 16, 2)):
+        for i in range(trials):
+            h = random_histogram(np.random.default_rng([70, width, i]), 1 << width, KINDS[i % len(KINDS)])
+            h[: i % 5 * h.size // 8] = 0  # some begin late, some end early
+            h[h.size - i % 3 * h.size // 8 :] = 0
+            problems.append((CodecConfig(width=width, rows=rows), h))
+    problems.append((CodecConfig(), np.zeros(256, np.int64)))
+    searches = [search.TableSearch(config, h) for config, h in problems]
+    search.TableSearch.solve(searches)
+    for (config, h), one in zip(problems, searches, strict=True):
+        for cover_all in (False, True):
+            assert one.result(cover_all=cover_all) == search_table(config, h, cover_all=cover_all), (config, h.tolist())

@@ -6,6 +6,7 @@ import numpy as np
 
 # Float64 numbers in the costs of a strip of row ends: with their sums they stay in the second-level cache.
 STRIP_COSTS = 1 << 15
+STRIP_LOOP = 128  # but not fewer in the loop over ends of all histograms, if there are several
 # Costs of a histogram's rows, kept to look up the best cuts in; of more, the few that matter are worked out again.
 KEPT_COSTS = 1 << 17
 
@@ -61,12 +62,15 @@ class Cuts:
     def __init__(self, cost: RowCost, boundaries: np.ndarray, rows: int, part_of: "_Program | None" = None, place=0):
         self.cost, self.boundaries = cost, boundaries
         self._program, self._place = part_of or _Program([cost], [boundaries], rows), place
-        self.best = self._program.best[place, :, : len(boundaries)]
+        self.best = self._program.best[:, : len(boundaries), place]
         self.bits = self.best[:, -1]
 
     @classmethod
     def together(cls, costs: list[RowCost], boundaries: list[np.ndarray], rows: int) -> list["Cuts"]:
-        """The best cuts for each of several histograms with about as many boundaries: faster than one by one."""
+        """The best cuts for each of several histograms: faster than one by one.
+
+        There should be about as many boundaries for each, which follow each other but for the first and the last.
+        """
         program = _Program(costs, boundaries, rows)
         return [cls(*one, rows, program, place) for place, one in enumerate(zip(costs, boundaries, strict=True))]
 
@@ -86,32 +90,33 @@ class Cuts:
         """Costs of the rows that end at ``boundaries[j]``."""
         kept = self._program.kept
         if kept:
-            strip, row = divmod(j - 1, self._program.strip)
-            return kept[strip][self._place, row, :j]
+            strip, end = divmod(j - 1, self._program.strip)
+            return kept[strip][:j, end, self._place]
         return self.cost(self.boundaries[:j], self.boundaries[j])
 
 
 class _Program:
-    """The dynamic program for several histograms at once: an operation of numpy has much to do then.
+    """The dynamic program for several histograms at once, which come last in all arrays: numpy then has long loops.
 
     Members
     -------
-    best : ``best[i, k, j]``: cheapest cut of everything below boundary j of histogram i into k rows: float64.
+    best : ``best[k, j, i]``: cheapest cut of everything below boundary j of histogram i into k rows: float64.
     strip : row ends that are worked on together, for all k.
-    kept : costs of rows, for each strip ``[i, end, start]``; none if they were too many.
+    kept : costs of rows, for each strip ``[start, end, i]``; none if they were too many.
     """
 
     def __init__(self, costs: list[RowCost], boundaries: list[np.ndarray], rows: int):
         ends = max(map(len, boundaries))
         # Histograms with fewer boundaries end with empty rows, which nothing looks at.
-        self._places = np.array([np.pad(some, (0, ends - len(some)), "edge") for some in boundaries])
-        below = np.array([cost.below[places] for cost, places in zip(costs, self._places, strict=True)])
+        self._places = np.array([np.pad(some, (0, ends - len(some)), "edge") for some in boundaries]).T.copy()
+        below = np.array([cost.below[some] for cost, some in zip(costs, self._places.T, strict=True)]).T.copy()
         self._below = below.astype(np.float64) if below.max() < 1 << 53 else below
         self._offset_bits = max((cost.offset_bits for cost in costs), key=len)
-        self._most = np.array([cost.most for cost in costs])[:, None, None]
-        self.best = np.full((len(costs), rows + 1, ends), np.inf)
-        self.best[:, 0, 0] = 0
-        self.strip = min(ends, max(8, STRIP_COSTS // below.size))
+        self._most = np.array([cost.most for cost in costs])
+        self._lasts = [len(some) - 1 for some in boundaries]
+        self.best = np.full((rows + 1, *below.shape), np.inf)
+        self.best[0, 0] = 0
+        self.strip = min(ends, max(8 if len(costs) == 1 else -(-STRIP_LOOP // len(costs)), STRIP_COSTS // below.size))
         self.kept, keep = [], ends * ends <= KEPT_COSTS
         for first in range(1, ends, self.strip):
             edges = self._edges(first, min(first + self.strip, ends))
@@ -121,16 +126,32 @@ class _Program:
 
     def _edges(self, first: int, last: int) -> np.ndarray:
         """Costs of rows that end at the boundaries ``first .. last-1`` and begin at those below ``last-1``."""
-        size, n = (a[:, first:last, None] - a[:, None, : last - 1] for a in (self._places, self._below))
-        edges = row_bits(self._offset_bits.take(size) + self._most, n)
-        within = edges[:, :, first:]
-        within[:, np.tri(*within.shape[1:], -1) == 0] = np.inf  # rows that would end before they begin
+        if len(self._most) == 1:  # ends first in memory: the long loops are then those of starts
+            size, n = (a[first:last, None] - a[: last - 1] for a in (self._places, self._below))
+            edges = row_bits(self._offset_bits.take(size) + self._most, n).swapaxes(0, 1)
+        else:
+            edges = row_bits(self._plain(first, last), self._below[first:last] - self._below[: last - 1, None])
+        within = edges[first:]
+        within[np.tri(*within.shape[1::-1], -1).T == 0] = np.inf  # rows that would end before they begin
         return edges
+
+    def _plain(self, first: int, last: int) -> np.ndarray:
+        """``OL + log2(T)`` of those rows."""
+        places, offset_bits, most = self._places, self._offset_bits, self._most
+        # Between boundaries that follow each other a row is as large as its ends are apart, in all histograms.
+        apart = np.arange(first, last) - np.arange(last - 1)[:, None]
+        plain = offset_bits.take(np.maximum(apart, 0))[:, :, None] + most
+        plain[0] = offset_bits.take(places[first:last]) + most
+        for i, end in enumerate(self._lasts):
+            if first <= end < last:
+                plain[:end, end - first, i] = offset_bits.take(places[end, i] - places[:end, i]) + most[i]
+        return plain
 
     def _follow(self, edges: np.ndarray, first: int) -> None:
         """The best cuts up to the boundaries from ``first`` on, of those up to the boundaries where rows begin."""
-        _, count, starts = edges.shape
+        starts, count, _ = edges.shape
         sums, best, ends = np.empty_like(edges), self.best, slice(first, first + count)
-        for k in range(1, best.shape[1]):
-            np.add(edges, best[:, k - 1, None, :starts], out=sums)
-            np.minimum.reduce(sums, axis=2, out=best[:, k, ends])
+        best[1, ends] = edges[0]
+        for k in range(2, len(best)):
+            np.add(edges, best[k - 1, :starts, None], out=sums)
+            np.minimum.reduce(sums, axis=0, out=best[k, ends])

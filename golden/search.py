@@ -21,7 +21,7 @@ EXACT_WIDTH = 13
 # Above it: how many candidates mark the value space (and as many the mass), and how many values to either side
 # of a cut are tried as well. What the second choice gains over the first is the gap.
 COARSE, FINE = (256, 16), (1024, 16)
-TOGETHER = 16  # histograms that are searched together: more take no less time each
+TOGETHER = 64  # histograms that are searched together: more take no less time each
 MAX_ROUNDS = 12  # of refinement; real tensors settle in two to seven
 
 

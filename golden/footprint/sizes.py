@@ -68,7 +68,7 @@ def _coded_bytes(tensors, counts) -> np.ndarray:
     """Bytes of every block of every tensor when coded, int64; a huge number if it cannot be."""
     offset_bits, runs, places, first = [], [], [], 0
     for (header, codes), ns in zip(tensors, counts, strict=True):
-        by_code, lengths = _look_up(header)
+        by_symbol, lengths = _look_up(header)
         sums = _offset_bits(header, lengths, codes)
         offset_bits.append(sums)
         if (sums >= 0).all():
@@ -77,9 +77,11 @@ def _coded_bytes(tensors, counts) -> np.ndarray:
             cuts += [(full, full + 1)] if full < len(ns) else []
         else:
             cuts = [(i, i + 1) for i in np.flatnonzero(sums >= 0).tolist()]
+        # Values of more than 8 bits would take long look-up tables: what is looked up are their rows.
+        symbols = codes if codes.itemsize == 1 or not cuts else header.table.row_of_value.take(codes)
         for start, end in cuts:
-            part = codes[start * header.config.block : end * header.config.block]
-            runs.append((part.reshape(end - start, -1), by_code))
+            part = symbols[start * header.config.block : end * header.config.block]
+            runs.append((part.reshape(end - start, -1), by_symbol))
             places.append(np.arange(first + start, first + end))
         first += len(ns)
     offsets = np.concatenate([*offset_bits, np.zeros(0, np.int64)])
@@ -112,36 +114,48 @@ def _groups(runs: list[tuple[np.ndarray, np.ndarray]]) -> list[list[int]]:
 
 
 def _look_up(header: Header) -> tuple[np.ndarray, np.ndarray]:
-    """By code: the count of its row, as :class:`RangeEncoder` takes it, and the row's offset length (uint8)."""
+    """The count, as :class:`RangeEncoder` takes it, of each symbol: a code of up to 8 bits or else a row; and each
+    code's offset length (uint8).
+    """
     table, config = header.table, header.config
     if table is None:
         return np.empty(0), np.full(config.values, _NO_CODE, np.uint8)
     counts, rows = np.array(table.counts), table.row_of_value
-    lengths = np.where(counts > 0, table.offset_bits, _NO_CODE).astype(np.uint8)
-    return counts.astype(RangeEncoder(config, 0).real)[rows], lengths[rows]
+    lengths = np.where(counts > 0, table.offset_bits, _NO_CODE).astype(np.uint8)[rows]
+    counts = counts.astype(RangeEncoder(config, 0).real)
+    return (counts[rows] if config.width <= 8 else counts), lengths
 
 
 def _shifts(config, runs: list[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """Bits that blocks shift out in all: int64, one block after the other.
 
-    Each run is some blocks of one length, shape ``(blocks, length)``, and the counts by code; longer ones come first.
+    Each run is some blocks of one length, symbols (uint8) of shape ``(blocks, length)``, and the count of each symbol;
+    longer ones come first.
     """
-    lengths = np.repeat([codes.shape[1] for codes, _ in runs], [len(codes) for codes, _ in runs])
+    blocks = [len(symbols) for symbols, _ in runs]
+    lengths = np.repeat([symbols.shape[1] for symbols, _ in runs], blocks)
+    # All runs' counts in one array: a lane's symbol is looked up behind those of the runs before its own.
+    counts, sizes = np.concatenate([by for _, by in runs]), [len(by) for _, by in runs]
+    bases = np.repeat(np.cumsum(sizes) - sizes, blocks).astype(np.int32)
     encoder, total, first = RangeEncoder(config, len(lengths)), np.zeros(len(lengths), np.int64), 0
     while first < lengths[0]:
         n = int(np.searchsorted(-lengths, -first, "left"))  # lanes that have not ended
         steps = min(int(lengths[0]) - first, max(64, CHUNK_VALUES // n))
-        sizes = np.full((n, steps), config.total, encoder.real)  # a count of 2**P changes nothing: so lanes may end
-        lane = 0
-        for codes, by_code in runs:
-            part = codes[:, first : first + steps]
-            sizes[lane : lane + len(codes), : part.shape[1]] = by_code[part]
-            lane += len(codes)
+        symbols, ends, lane = np.zeros((n, steps), np.uint8), [], 0
+        for run, _ in runs:
+            part = run[:, first : first + steps]
+            symbols[lane : lane + len(run), : part.shape[1]] = part
+            if part.shape[1] < steps:
+                ends.append((part.shape[1], lane, lane + len(run)))
+            lane += len(run)
             if lane == n:
                 break
-        sizes, shifts = np.ascontiguousarray(sizes.T), np.empty((steps, n), np.uint32)
-        encoder.steps(sizes)
-        encoder.shifts(sizes, shifts)
-        total[:n] += shifts.sum(axis=0, dtype=np.int64)
+        counted = counts[symbols.T.astype(np.int32, order="C") + bases[:n]]
+        for end, lane, last in ends:
+            counted[end:, lane:last] = config.total  # a count of 2**P changes nothing: so lanes may end
+        shifts = np.empty((steps, n), np.uint32)
+        encoder.steps(counted)
+        encoder.shifts(counted, shifts)
+        total[:n] += shifts.sum(axis=0, dtype=np.uint32)
         first += steps
     return total
