@@ -3,13 +3,14 @@
 import base64
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from apack_hdl import cli
 from golden.footprint import Settings, footprint
-from golden.report import html, markdown
+from golden.report import html, markdown, overhead
 from golden.report.page import PICTURES, short_form
 from golden.rivals import RIVALS
 from golden.sample import PATH
@@ -134,6 +135,29 @@ def test_markdown_names_all_that_take_less(document):
     assert rows_of(table)[2:] == [["one", "c 10.00 %, a 1.00 %", ""]]
     without = document | {"settings": document["settings"] | {"rivals": []}}
     assert "takes less" not in markdown(without) and "other scheme" not in markdown(without)
+
+
+def test_overhead(document, tmp_path, capsys):
+    paths = []
+    for number, (tables, bits) in enumerate((("self", 10**7), ("self", 10**6), ("others", 1))):
+        weights = document["models"][0]["totals"]["weights"] | {"raw_bits": bits}
+        model = document["models"][0] | {"totals": document["models"][0]["totals"] | {"weights": weights}}
+        settings = document["settings"] | {"activation_tables": tables}
+        paths.append(str(tmp_path / f"{number}.json"))
+        changed = document | {"models": [model, document["models"][1]], "settings": settings}
+        Path(paths[-1]).write_text(json.dumps(changed))
+    assert overhead.main(paths[:2]) == 0
+    models, documents = map(rows_of, capsys.readouterr().out.split("\n\n"))
+    totals = document["models"][0]["totals"]
+    expected = [percent(totals[group][bits] / totals[group]["bound_bits"] - 1)
+                for group in ("weights", "all") for bits in ("apack_bits", "archive_bits")]
+    assert models[2][4:] == models[3][4:] == expected and models[2][0] == "one"
+    assert models[2][2] == f"{totals['all']['bound_bits'] / 8e3 / totals['all']['tensors']:.1f}"
+    together = f"{100 * totals['weights']['overhead']:.3f} %"
+    assert [row[2] for row in documents[2:]] == [together] * 2 and documents[2][:2] == ["16,384", "8"]
+    assert [row[4] for row in documents[2:]] == ["1 of 1", "0 of 0"]  # only where weights are many
+    for wrong in (paths[2:], [str(tmp_path / "no.json")], []):
+        assert overhead.main(wrong).startswith("overhead: ") and capsys.readouterr().out == ""
 
 
 @pytest.fixture

@@ -39,7 +39,7 @@ def _table(document: dict, wanted: dict[str, tuple]) -> str:
     titles = [c if len(wanted) == 1 or c != wanted[g][0] else f"{g}: {c}" for g, c in places]
     lines = [[first if len(wanted) == 1 else "model", *titles], ["---"] + ["---:"] * len(places)]
     lines += [[label, *(cells[group].get(column, "") for group, column in places)] for label, cells in rows]
-    return _lines(lines)
+    return as_lines(lines)
 
 
 def _cells(sums: dict | None) -> dict[str, str]:
@@ -52,8 +52,8 @@ def _cells(sums: dict | None) -> dict[str, str]:
         "entropy": f"{sums['floor_bits'] / raw:.4f}",
         "bound": f"{sums['bound_bits'] / raw:.4f}",
         "APack": f"{sums['apack_bits'] / raw:.4f}",
-        "over bound": _percent(sums["overhead"]),
-        "loss": _percent(sums["loss"]),
+        "over bound": percent(sums["overhead"]),
+        "loss": percent(sums["loss"]),
         BEST: _best({name: bits / raw for name, bits in sums["rivals"].items()}),
     }
 
@@ -67,12 +67,12 @@ def _mean_cells(summary: dict, group: str, how: str, rivals: list[str]) -> dict[
         "entropy": f"{means['floor']:.4f}",
         "bound": f"{means['bound']:.4f}",
         "APack": f"{means['apack']:.4f}",
-        "over bound": _percent(means["apack"] / means["bound"] - 1),
+        "over bound": percent(means["apack"] / means["bound"] - 1),
         BEST: _best({name: means[name] for name in rivals}),
     }
     if profiled:
         weighted = profiled["weighted"]["apack"] / profiled["weighted"]["self"] - 1
-        cells["loss"] = _percent(profiled["mean_loss"] if how == "mean" else weighted)
+        cells["loss"] = percent(profiled["mean_loss"] if how == "mean" else weighted)
     return cells
 
 
@@ -87,9 +87,9 @@ def _ahead(document: dict) -> str:
             sums = model["totals"].get(group)
             less = {n: 1 - b / sums["apack_bits"] for n, b in sums["rivals"].items()} if sums else {}
             ahead = sorted((name for name in less if less[name] > 0), key=less.get, reverse=True)
-            line.append(", ".join(f"{name} {_percent(less[name])}" for name in ahead))
+            line.append(", ".join(f"{name} {percent(less[name])}" for name in ahead))
         lines.append(line)
-    return _lines(lines)
+    return as_lines(lines)
 
 
 def _best(ratios: dict[str, float]) -> str:
@@ -99,9 +99,11 @@ def _best(ratios: dict[str, float]) -> str:
     return f"{ratios[name]:.4f} {name}"
 
 
-def _percent(quotient: float | None) -> str:
+def percent(quotient: float | None) -> str:
+    """Such as "1.25 %"; nothing for None."""
     return "" if quotient is None else f"{quotient:.2%}".replace("%", " %")
 
 
-def _lines(rows: list[list[str]]) -> str:
+def as_lines(rows: list[list[str]]) -> str:
+    """A table's rows in Markdown."""
     return "".join(f"| {' | '.join(row)} |\n" for row in rows)
