@@ -191,4 +191,4 @@ class CrcFinish(wiring.Component):
 
 def multiply(vector, masks: list[int]) -> Cat:
     """A matrix, a mask of input bits for each bit of the output, times a vector."""
-    return Cat((vector & mask).xor() for mask in masks)
+    return Cat(Cat(bit for k, bit in enumerate(vector) if mask >> k & 1).xor() for mask in masks)
