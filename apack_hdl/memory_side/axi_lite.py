@@ -53,7 +53,7 @@ class AxiLite(wiring.Component):
         (addressed, (write_address,)), (filled, word), (asked, (read_address,)) = waiting.values()
 
         # From the choice to the answer's leaving; the addresses are held so long, and ready with them.
-        busy, writes, write = Signal(), Signal(), Signal()
+        busy, writes, write = Signal(name="busy"), Signal(name="writes"), Signal(name="write")
         m.d.comb += write.eq(addressed & filled & ~(asked & writes))
         payload = payload_register(m, self.access)
         with m.If(~busy & (write | asked)):

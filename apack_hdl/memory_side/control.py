@@ -1,6 +1,6 @@
 """The side that software sees: registers, tables, queue of jobs, results, counters, interrupt."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
@@ -64,12 +64,13 @@ class Control(wiring.Component):
         m.submodules.axi_lite = bus = AxiLite(ADDRESS_BITS)
         m.submodules.registers = self.registers = RegisterFile(REGISTER_FILE, ADDRESS_BITS)
         m.submodules.counters = self.counters = Counters(p, ADDRESS_BITS)
-        m.submodules.queue = self.queue = JobQueue(p)
+        self.queue = JobQueue(p)
+        m.submodules.queue = ResetInserter(self.soft_reset)(self.queue)
         connect(m, flipped(self.axil), bus.axil)
         self._share_bus(m, bus)
         self.shown, self.kept, self.pulses = self.registers.shown, self.registers.kept, self.registers.pulses
         m.d.comb += [self.shown[name].eq(value) for name, value in identity(p).items()]
-        m.d.comb += [self.registers.clear.eq(self.soft_reset), self.queue.clear.eq(self.soft_reset)]
+        m.d.comb += self.registers.clear.eq(self.soft_reset)
         self._connect_halves(m)
         resetting = self._soft_reset(m)
         self._jobs(m, resetting)
@@ -109,7 +110,8 @@ class Control(wiring.Component):
 
     def _soft_reset(self, m: Module) -> Signal:
         """Whether jobs are to be ended, forgotten, or not yet to be begun because of a soft reset; aborts, too."""
-        resetting, cycles, idle = Signal(), Signal(range(2 * RESET_CYCLES)), Signal()
+        resetting, idle = Signal(name="resetting"), Signal(name="idle")
+        cycles = Signal(range(2 * RESET_CYCLES))
         active = Cat(getattr(self, f"{direction}_busy") for direction in DIRECTIONS) | self.queue.running
         m.d.sync += idle.eq(~active.any() & resetting)
         with m.If(self.pulses.control_soft_reset):
@@ -143,7 +145,8 @@ class Control(wiring.Component):
         m.d.sync += [queued.job[name].eq(value) for name, value in wide.items()]
         m.d.sync += queued.too_large.eq(Cat(*beyond).any())
 
-        push, refused = Signal(), Signal()  # a cycle after the pulse, when `queued` is what was written
+        # A cycle after the pulse `queued` is what was written.
+        push, refused = Signal(name="push"), Signal(name="push_refused")
         m.d.sync += push.eq(self.pulses.job_push_push)
         m.d.comb += [
             queue.queued.eq(queued), queue.push.eq(push & (queue.free != 0) & ~resetting),
@@ -178,10 +181,10 @@ class Control(wiring.Component):
     def _tables(self, m: Module):
         """Rows that software writes, one after another."""
         p, kept, update = self.p, self.kept, self.registers.update
-        write, refused = self.table_write, Signal()
+        write, refused = self.table_write, Signal(name="row_refused")
         row, table = kept.table_select_row, kept.table_select_table
         written = self.registers.written.table_row
-        last, bad = Signal(), Signal()
+        last, bad = Signal(name="last_row"), Signal(name="bad_row")
         m.d.comb += [
             last.eq(row == p.codec.rows - 1),
             bad.eq((row >= p.codec.rows) | (table >= p.tables) | (kept.table_row_v_min > p.codec.values - 1)

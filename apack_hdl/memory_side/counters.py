@@ -61,7 +61,7 @@ class Counters(wiring.Component):
         # A row is read in its turn, added to in the next stage, written back in the one behind that.
         store = place(m, platform, "store", Ram(BITS, count))
         numbers = [number, *(Signal.like(number, name=f"number{stage}", reset_less=True) for stage in range(1, 4))]
-        old, total = Signal(BITS, reset_less=True), Signal(BITS, reset_less=True)
+        old, total = (Signal(BITS, reset_less=True, name=name) for name in ("old", "total"))
         m.d.sync += [Cat(numbers[1:]).eq(Cat(numbers[:-1])), total.eq(old + amount)]
         m.d.sync += old.eq(Mux(cleared, 0, store.read_data))
         m.d.comb += [
@@ -114,8 +114,7 @@ class Counters(wiring.Component):
         index, high = access.payload.address[1:6], access.payload.address[0]
         # A turn that begins after the access: what was written to COUNTERS_CLEAR before is in it.
         asked = [Signal(name=f"asked{stage}") for stage in range(4)]
-        busy, sent, known = Signal(), Signal(), Signal()
-        waits = Signal()
+        busy, sent, known, waits, ready = (Signal(name=n) for n in ("busy", "sent", "known", "waits", "found"))
         taken = Signal(BITS, reset_less=True)
         m.d.comb += [
             known.eq(index < len(COUNTERS)),
@@ -125,7 +124,6 @@ class Counters(wiring.Component):
         ]
         m.d.sync += [Cat(asked[1:]).eq(Mux(busy, Cat(asked[:-1]), 0)), sent.eq(0)]
         payload = payload_register(m, answer)
-        ready = Signal()
         with m.If(access.valid & ~busy & ~sent & ~answer.valid):
             m.d.sync += busy.eq(1)
         with m.If(busy & asked[3]):

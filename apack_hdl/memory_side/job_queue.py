@@ -1,6 +1,6 @@
 """From the jobs that software pushes to their results."""
 
-from amaranth import Cat, Module, Mux, ResetInserter, Signal, Value
+from amaranth import Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
@@ -8,8 +8,8 @@ from amaranth.utils import bits_for
 from ..registers import payload_register
 from .job_check import JobCheck, queued_layout
 from .layouts import Error, job_layout, result_layout
+from .memory_fifo import MemoryFifo
 from .parameters import MemorySide
-from .ram_fifo import RamFifo
 from .registers import DIRECTIONS
 
 
@@ -25,7 +25,6 @@ class JobQueue(wiring.Component):
 
     Members
     -------
-    clear : In(1), forget jobs and results. Only while no job is under way.
     enable : In(1), begin jobs. push : In(1), take ``queued``, In, :func:`.job_check.queued_layout`; only where
         ``free``, Out, the number of jobs that there is room for, is not 0.
     compress_job, decompress_job : streams of jobs, out. compress_busy, decompress_busy : In(1), the half is not idle.
@@ -42,29 +41,23 @@ class JobQueue(wiring.Component):
         for direction in DIRECTIONS:
             ports |= {f"{direction}_job": Out(jobs), f"{direction}_busy": In(1), f"{direction}_result": In(results)}
         super().__init__(ports | {
-            "clear": In(1), "enable": In(1), "push": In(1), "queued": In(queued_layout(p)),
+            "enable": In(1), "push": In(1), "queued": In(queued_layout(p)),
             "free": Out(bits_for(p.queue)), "running": Out(2), "width": Out(data.ArrayLayout(5, 2)),
-            "result": Out(results), "waiting": Out(bits_for(p.queue + 1)),
+            "result": Out(results), "waiting": Out(bits_for(p.queue)),
             "done": Out(1), "failed": Out(1), "emptied": Out(1),
         })
 
     def elaborate(self, platform):
-        inner = Module()
         m = Module()
-        m.submodules.inner = ResetInserter(self.clear)(inner)
-        self._build(inner, platform)
-        return m
-
-    def _build(self, m: Module, platform):
         p = self.p
-        m.submodules.jobs = jobs = RamFifo(queued_layout(p), p.queue)
-        m.submodules.results = results = RamFifo(result_layout(p), p.queue)
+        m.submodules.jobs = jobs = MemoryFifo(queued_layout(p), p.queue)
+        m.submodules.results = results = MemoryFifo(result_layout(p), p.queue)
         m.submodules.check = check = JobCheck(p)
         connect(m, results.o, flipped(self.result))
         head, room = jobs.o, Signal(range(p.queue + 1), init=p.queue)  # for results of jobs that have not begun
         m.d.comb += [
             jobs.i.valid.eq(self.push), Value.cast(jobs.i.payload).eq(Value.cast(self.queued)),
-            self.waiting.eq(results.level), check.queued.eq(head.payload),
+            check.queued.eq(head.payload),
         ]
         checking, good, bad, begins, refused, leaves = (
             Signal(name=n) for n in ("checking", "good", "bad", "begins", "refused", "leaves"))
@@ -80,18 +73,20 @@ class JobQueue(wiring.Component):
         self._begin(m, head.payload.job, good, room, begins)
         self._collect(m, results.i, head.payload.job, bad & (room != 0), refused)
 
-        free = Signal(range(p.queue + 1), init=p.queue)
-        m.d.comb += self.free.eq(free)
+        free, popped = Signal(range(p.queue + 1), init=p.queue, name="places"), Signal(name="popped")
+        m.d.comb += [self.free.eq(free), popped.eq(self.result.valid & self.result.ready)]
         with m.If(self.push != leaves):
             m.d.sync += free.eq(Mux(leaves, free + 1, free - 1))
-        popped = self.result.valid & self.result.ready
         with m.If(popped != leaves):
             m.d.sync += room.eq(Mux(popped, room + 1, room - 1))
+        with m.If(popped != results.i.valid):
+            m.d.sync += self.waiting.eq(Mux(popped, self.waiting - 1, self.waiting + 1))
         m.d.sync += self.emptied.eq(leaves & ~self.push & (free == p.queue - 1))
+        return m
 
     def _begin(self, m: Module, job, good, room, begins):
         """Give the oldest job to its half when it may have it."""
-        occupied, may_begin = Signal(2), Signal()
+        occupied, may_begin = Signal(2, name="occupied"), Signal(name="may_begin")
         busy = Cat(getattr(self, f"{direction}_busy") for direction in DIRECTIONS)
         mine = Mux(job.decompress, occupied[1], occupied[0])
         other = Mux(job.decompress, occupied[0], occupied[1])
@@ -99,7 +94,6 @@ class JobQueue(wiring.Component):
             occupied.eq(self.running | busy),
             begins.eq(good & may_begin & self.enable),
         ]
-        # A cycle after a job has left, what is known of the next one is not known yet: `good` takes longer than that.
         m.d.sync += may_begin.eq(good & ~begins & self.enable & (room != 0) & ~mine & (job.overlap | ~other))
         for k, direction in enumerate(DIRECTIONS):
             port, result = getattr(self, f"{direction}_job"), getattr(self, f"{direction}_result")

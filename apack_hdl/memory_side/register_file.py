@@ -60,7 +60,7 @@ class RegisterFile(wiring.Component):
         m = Module()
         access, answer = self.access, self.answer
         hit = Signal(len(self.registers), reset_less=True)
-        step, busy = Signal(2), Signal()
+        step, busy = Signal(2, name="step"), Signal(name="busy")
         with m.If(access.valid & ~busy):
             m.d.sync += [busy.eq(1), step.eq(1)]
             m.d.sync += hit.eq(Cat(access.payload.address == r.offset // 4 for r in self.registers))

@@ -57,8 +57,9 @@ class TableStore(wiring.Component):
         layout = row_load_layout(p.codec)
         store = place(m, platform, "store", Ram(layout.size, p.tables << row_bits))
         row = Signal(range(p.codec.rows + 1))  # to fetch next
-        fetched, wanted, moving = Signal(), Signal(), Signal()  # the memory's output is a row that has not moved on
-        loading, finished = Signal(), Signal()
+        # Fetched: the memory's output is a row that has not moved on.
+        fetched, wanted, moving = (Signal(name=n) for n in ("fetched", "wanted", "moving"))
+        loading, finished = Signal(name="loading"), Signal(name="finished")
 
         def address(table, row):
             return Cat(row[:row_bits], table) if p.tables > 1 else row[:row_bits]
