@@ -1,11 +1,14 @@
 """CRC-32 of blocks."""
 
-from amaranth import Cat, Module, Mux, ResetInserter, Signal
+from functools import reduce
+from operator import xor
+
+from amaranth import Cat, Const, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
 
-from .crc_matrices import ONES, data_matrix, forward, rows, zeros_matrix
+from .crc_matrices import ONES, data_matrix, forward, zeros_matrix
 from .layouts import chunk_layout
 from .merger import Merger, merged_layout
 from .parameters import MemorySide
@@ -97,11 +100,10 @@ class CrcRemainder(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, chunk = self.p, self.merged.payload
-        adds = rows(data_matrix(p.data_bytes))
+        adds = data_matrix(p.data_bytes)
         size = min(GROUP, p.data_width)
         groups = [
-            multiply(chunk.data[at : at + size], [row >> at & (1 << size) - 1 for row in adds])
-            for at in range(0, p.data_width, size)
+            multiply(chunk.data[at : at + size], adds[at : at + size]) for at in range(0, p.data_width, size)
         ]
         end, zeros = chunk.end, (p.data_bytes - chunk.high)[: bits_for(p.data_bytes)]
         valid, ready = self.merged.valid, Signal(name="ready1")
@@ -129,7 +131,7 @@ class CrcRemainder(wiring.Component):
         p, padded = self.p, self.padded
         first = Signal(init=1)
         remainder, lacks = Signal(32, reset_less=True), Signal(len(zeros), reset_less=True)
-        moved = multiply(remainder, rows(zeros_matrix(p.data_bytes)))
+        moved = multiply(remainder, zeros_matrix(p.data_bytes))
         m.d.comb += [
             ready.eq(~padded.valid | padded.ready),
             padded.payload.remainder.eq(remainder),
@@ -172,7 +174,7 @@ class CrcFinish(wiring.Component):
         remainder = Signal(32, reset_less=True)
         result = 0
         for power in range(len(zeros)):
-            taken_back = multiply(remainder, rows(zeros_matrix(-1 << power)))
+            taken_back = multiply(remainder, zeros_matrix(-1 << power))
             result |= Mux(steps[power], Mux(zeros[power], taken_back, remainder), 0)
         m.d.comb += [
             self.padded.ready.eq((steps == 0) & (~self.crc.valid | self.crc.ready)),
@@ -189,6 +191,9 @@ class CrcFinish(wiring.Component):
         return m
 
 
-def multiply(vector, masks: list[int]) -> Cat:
-    """A matrix, a mask of input bits for each bit of the output, times a vector."""
-    return Cat(Cat(bit for k, bit in enumerate(vector) if mask >> k & 1).xor() for mask in masks)
+def multiply(vector, columns: list[int]) -> Value:
+    """A matrix of 32 rows, a number for each column, times a vector: exclusive-or of the columns whose bit is set."""
+    terms = [Mux(bit, Const(column, 32), 0) for bit, column in zip(vector, columns, strict=True)]
+    while len(terms) > 1:  # a tree
+        terms = [reduce(xor, terms[k : k + 2]) for k in range(0, len(terms), 2)]
+    return terms[0]

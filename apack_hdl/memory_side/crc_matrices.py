@@ -34,8 +34,3 @@ def data_matrix(bytes_: int, behind: int = 0) -> list[int]:
     remainder."""
     # Data are added to the lowest bits of the remainder, a byte at a time, and then go the way of the remainder.
     return [forward(1 << bit % 8, bytes_ - bit // 8 + behind) for bit in range(8 * bytes_)]
-
-
-def rows(matrix: list[int]) -> list[int]:
-    """Per bit of the output, the mask of the input bits whose parity it is."""
-    return [sum((column >> bit & 1) << i for i, column in enumerate(matrix)) for bit in range(32)]

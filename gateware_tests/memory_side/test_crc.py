@@ -46,7 +46,7 @@ def test_random_chunks(data_width):
     bench = Bench(Crc32(p))
     for busy in (1.0, 0.4, {"crc": 0.05}):
         rng = random.Random(f"{data_width} {busy}")
-        blocks = [rng.randbytes(rng.choice((0, 1, p.data_bytes, rng.randint(0, 6 * p.data_bytes)))) for _ in range(40)]
+        blocks = [rng.randbytes(rng.choice((0, 1, p.data_bytes, rng.randint(0, 6 * p.data_bytes)))) for _ in range(20)]
         blocks.append(b"123456789")
         chunks = sum((in_chunks(cut(block, p.data_bytes, rng)) for block in blocks), [])
         seed = f"{data_width} {busy}"
@@ -61,7 +61,7 @@ def test_cycles(data_width):
     p, rng = MemorySide(engines=1, data_width=data_width), random.Random(data_width)
     size, least = p.data_bytes, p.data_shift + 2
     blocks, chunks = [], []
-    for _ in range(30):
+    for _ in range(8):
         streams = [rng.randbytes(rng.randint(12 * size, 20 * size)) for _ in range(2)]
         blocks.append(b"".join(streams))
         chunks += in_chunks([part[at : at + size] for part in streams for at in range(0, len(part), size)])
