@@ -5,7 +5,7 @@ import random
 
 import pytest
 from drivers import Bench, PathFinder, willing
-from models import decode_damaged, random_block, random_config, random_table, value_in, words
+from models import decode_damaged, field, random_block, random_config, random_table, value_in, words
 from test_words import rejected
 
 from apack_hdl.decoder import MOST_STREAMS, Decoder
@@ -24,12 +24,19 @@ DEAR = SymbolTable(CodecConfig(16, 2, 15, 16, 40), (0, 1 << 15), (1, (1 << 15) -
 EVEN = SymbolTable(CodecConfig(4, 4, 4, 4, 100), (0, 4, 8, 12), (4, 4, 4, 4))
 
 
+class Raw(bytes):
+    """A symbol stream, empty, of a raw block with values of ``width`` bits."""
+
+    width: int
+
+
 class Work:
     """A bench and what goes through it.
 
-    ``phases``: a table each, and per stream the orders (count, symbol stream, offset stream) to decode with it. With
-    two banks they take turns. A table is offered as soon as the orders before it that need its bank have been taken,
-    the last of which is then under way; an order when its table is on offer.
+    ``phases``: a table each, and per stream the orders (count, symbol stream, offset stream) to decode with it; a raw
+    block has a :class:`Raw` for its symbol stream. With two banks they take turns. A table is offered as soon as the
+    orders before it that need its bank have been taken, the last of which is then under way; an order when its table is
+    on offer.
     """
 
     def __init__(self, decoder, phases, seed):
@@ -52,7 +59,8 @@ class Work:
             bank = [k % 2 for k, (_, streams) in enumerate(self.phases) for _ in streams[j]]
             result[self.port["blocks", j]] = [
                 {"count_m1": count - 1} | ({"bank": b} if banks == 2 else {})
-                for (count, _, _), b in zip(orders, bank, strict=True)
+                | ({"raw": int(isinstance(symbols, Raw))} if self.decoder.raw else {})
+                for (count, symbols, _), b in zip(orders, bank, strict=True)
             ]
             for name, n in (("symbols", 1), ("offsets", 2)):
                 error = junk.getrandbits(1)
@@ -67,7 +75,8 @@ class Work:
             values, reports = [], []
             for table, streams in self.phases:
                 for count, symbols, offsets in streams[j]:
-                    decoded, report = decode_damaged(table, symbols, offsets, count)
+                    decode = decode_raw if isinstance(symbols, Raw) else decode_damaged
+                    decoded, report = decode(table, symbols, offsets, count)
                     values += [{"data": v, "last": int(i == count - 1)} for i, v in enumerate(decoded)]
                     reports.append(report)
             result |= {self.port["values", j]: values, self.port["report", j]: reports}
@@ -96,6 +105,13 @@ class Work:
         gates = {self.port["blocks", j]: may_order(j, result[self.port["blocks", j]])
                  for j in range(self.decoder.streams)}
         return result | gates | {"load": may_load}
+
+
+def decode_raw(table, symbols, offsets, count):
+    """Values and report of a raw block, whatever it holds."""
+    end = (count * symbols.width + 7) // 8
+    report = {"offsets_short": int(len(offsets) < end), "offsets_long": int(len(offsets) > end)}
+    return [field(offsets, k * symbols.width, symbols.width) for k in range(count)], NO_ERROR | report
 
 
 def check(decoder, phases, *, seed=0, busy=1.0, bench=None, **options):
@@ -144,6 +160,56 @@ def random_busy(rng, streams=1):
     """For each port of each stream."""
     names = [name if streams == 1 else f"{name}_{j}" for name in PORTS for j in range(streams)]
     return {name: rng.choice([1.0, 1.0, 0.6, 0.2]) for name in names}
+
+
+def raw_orders(rng, width, most, number):
+    """Raw blocks of any length, some of them cut or lengthened."""
+    symbols, orders = Raw(), []
+    symbols.width = width
+    for _ in range(number):
+        count = rng.choice([1, most, rng.randint(1, most)])
+        data = rng.randbytes((count * width + 7) // 8)
+        orders.append((count, symbols, rng.choice([data, data, data[:-1], data + b"x", data + bytes(9), b""])))
+    return orders
+
+
+@pytest.mark.parametrize("streams,search", [(1, "flash"), (1, "division"), (2, "bisection"), (6, "division"),
+                                            (3, "quaternary")])
+def test_raw_blocks(streams, search):
+    """Raw blocks among coded ones, of tensors as wide as the engine is built for or narrower; damaged or not."""
+    rng = random.Random(f"raw {streams} {search}")
+    config = random_config(rng, block=(most := 12), rows=4, prob_bits=rng.choice([4, 9]), width=rng.choice([5, 8, 16]))
+    decoder = Decoder(config, True, word=rng.choice(WORD_BITS), streams=streams, search=search, banks=streams % 2 + 1)
+    bench = Bench(decoder)
+    for width in (config.width, rng.randint(2, config.width - 1)):
+        bench.levels = {"raw_mask": (1 << width) - 1}
+        phases = []
+        for _ in range(2):
+            table = random_table(rng, config)
+            orders = [encoded(table, random_blocks(rng, table, 1)) for _ in range(streams)]
+            orders = [damaged(rng, table, own) if rng.random() < 0.3 else own for own in orders]
+            orders = [own + raw_orders(rng, width, most, 2) for own in orders]
+            phases.append((table, [rng.sample(own, len(own)) for own in orders]))
+        check(decoder, phases, seed=width, busy=rng.choice([1.0, 0.6]), bench=bench)
+
+
+@pytest.mark.parametrize("streams", [1, 2])
+def test_rate_of_raw_blocks(streams):
+    """The same time as coded ones, before them, behind them, and between them."""
+    decoder = Decoder(CodecConfig(16, 4, 10, 8, 40), True, streams=streams, search="division")
+    symbols = Raw()
+    symbols.width = 16
+    lengths = [5, 40, 1, 2, 40, 40]
+    table = random_table(random.Random(0), decoder.config, style="even")
+    coded = encoded(table, [random_block(random.Random(n), table, n) for n in lengths])
+    raw = [(n, symbols, bytes(range(2 * n))) for n in lengths]
+    orders = [coded[0], *raw[:3], coded[3], raw[4], *coded[5:], *coded[1:2]]
+    bench = Bench(decoder, levels={"raw_mask": 0xFFFF})
+    run = check(decoder, [(table, [orders] * streams)], bench=bench)
+    for name, ends in run.times.items():
+        if name.startswith("report"):
+            costs = [(b - a) // streams for a, b in zip(ends, ends[1:], strict=False)]
+            assert costs == [count + decoder.BLOCK_CYCLES for count, _, _ in orders[1:]]
 
 
 # Every other pair, for time; the tests below draw from all.
@@ -429,6 +495,7 @@ def test_combinational_paths(streams):
     ({"search": 3}, TypeError, "search must be one of"),
     ({"banks": 3}, ValueError, "banks must be in 1..2, not 3"),
     ({"word": 8}, ValueError, "word must be one of 16, 32, 64, not 8"),
+    ({"raw": 1}, TypeError, "raw must be True or False, not 1"),
 ])
 def test_refused(options, error, words_):
     rejected(lambda: Decoder(CodecConfig(), **options), error, words_)

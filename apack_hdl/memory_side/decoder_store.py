@@ -53,8 +53,10 @@ class BlockStore(wiring.Component):
         self.address = bits_for(2 * S * self.rows - 1)
         self.words = p.data_width // WORD  # in a row
         words = stream.Signature(word_layout(WORD))
-        # With a turn every 2 cycles a word is still on its way when the next one is asked for.
-        self.depth, self.coming = (3, 1) if S == 1 else (2, 0)
+        # Words held ready for each stream. Two do if its readers' turns (2S cycles) are long against the 4 cycles that a
+        # word takes; the beginning of a block needs more of them at once. With S = 1 another one is still `coming`
+        # when the next is asked for.
+        self.depth, self.coming = max(2, 5 - S), int(S == 1)
         super().__init__({
             "fill": In(stream.Signature(fill_layout(p))),
             "blocks": Out(stream.Signature(block_layout(p.codec, raw=True))).array(S),
