@@ -27,6 +27,8 @@ class EncoderCell(wiring.Component):
     """
 
     module = "encoder_cell"
+    HEAD_CYCLES = 12
+    DATA_CYCLES = 4
 
     def __init__(self, p: MemorySide):
         self.p = p
