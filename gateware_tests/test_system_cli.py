@@ -88,7 +88,7 @@ def test_document_report_and_pictures(capsys, pack, footprint, tmp_path):
     assert {t["name"] for t in model["answers"]["technologies"]} == set(MEMORIES)
     html = page.read_text()
     assert html.count("<svg") == 3 and not re.search(r'(src|href)="http', html)
-    for name in ("roofline", "layers", "energy"):
+    for name in ("roofline", "layers", "energy", "gains"):
         assert (tmp_path / f"p-{name}.svg").read_bytes().startswith(b"<?xml")
 
 
@@ -143,7 +143,7 @@ def test_what_a_block_takes_is_what_files_of_short_blocks_take():
 
 
 def first_value(ready: int) -> int:
-    """Cycles from words and orders, which come in the cycle ``ready``, to the first value of the stream that waits longest."""
+    """Cycles from words and orders, which come in the cycle ``ready``, to the first value where it is longest."""
     preset, rng = PRESETS["balanced"], random.Random(1)
     table = random_table(rng, replace(preset.codec, block=8), style="random")
     decoder = Decoder(table.config, **preset.options("decoder"))
@@ -193,7 +193,13 @@ def test_engines_from_synthesis_reports(capsys, pack, footprint, tmp_path):
     assert (codec.decoders.pj_per_value, codec.encoders.pj_per_value) == (25.0, 20.0)
     code, out, _ = apack(capsys, pack, "--footprint", footprint, "--synth", tmp_path, "--no-study", "--json", "-")
     assert code == 0 and json.loads(out)["machine"]["codec"]["decoders"]["clock_ghz"] == 2.0
-    files[0].write_text("{}")
+    (tmp_path / "decoder_ecp5.json").write_text(json.dumps({"cells": None, "fpga": {}}))  # no energy: not looked at
+    assert apack(capsys, pack, "--footprint", footprint, "--synth", tmp_path, "--no-study")[0] == 0
+    (tmp_path / "decoder_other.json").write_text(json.dumps(report))
+    code, _, err = apack(capsys, pack, "--footprint", footprint, "--synth", tmp_path)
+    assert code == 2 and "of standard cells, not decoder_cells.json, decoder_other.json" in err
+    (tmp_path / "decoder_other.json").unlink()
+    files[0].write_text('{"cells": {}}')
     code, _, err = apack(capsys, pack, "--footprint", footprint, "--synth", tmp_path)
     assert code == 2 and "not a synthesis report" in err
 
@@ -247,6 +253,38 @@ def test_a_machine_file_and_a_memory_file_are_read(capsys, tmp_path, pack, footp
     code, out, _ = apack(capsys, pack, "--machine", machine, "--memory", f"{memory}:slow", "--footprint", footprint,
                          "--no-study", "--json", "-")
     assert code == 0 and json.loads(out)["memory"]["read_gbs"] == 1.0
+
+
+@pytest.mark.parametrize("name", [*MACHINES, "memories"])
+def test_files_to_start_from_are_printed(capsys, tmp_path, name):
+    """And read again: they say the same."""
+    with pytest.raises(SystemExit) as ended:
+        main(["system", "--print", name])
+    path = tmp_path / f"{name}.toml"
+    path.write_text(capsys.readouterr().out)
+    assert ended.value.code == 0
+    if name == "memories":
+        assert load_memory(f"{path}:pcm") == load_memory("pcm")
+    else:
+        assert load_machine(path) == load_machine(name)
+
+
+def test_several_models_are_compared(capsys, pack, footprint, tmp_path):
+    twin = tmp_path / "twin.npz"
+    twin.write_bytes(pack.read_bytes())
+    document = json.loads(footprint.read_text())
+    document["models"].append(document["models"][0] | {"name": str(twin)})
+    both = tmp_path / "both.json"
+    both.write_text(json.dumps(document))
+    code, out, _ = apack(capsys, pack, twin, "--footprint", both, "--no-study", "--plots", tmp_path / "p", "--html",
+                         tmp_path / "p.html", "--json", tmp_path / "p.json")
+    found = json.loads((tmp_path / "p.json").read_text())
+    chosen = found["models"][0]["schemes"]["apack, chosen"]
+    assert code == 0 and found["summary"]["apack, chosen"]["speedup"] == pytest.approx(chosen["speedup"])
+    lines = [line.split() for line in out.splitlines() if line.startswith("│")]
+    assert [line[3] for line in lines if line[1] in ("first", "twin")] == [f"{chosen['speedup']:.3f}"] * 2
+    svg = (tmp_path / "p-gains.svg").read_text()
+    assert svg.count(f">{chosen['speedup']:.2f}<") >= 3 and (tmp_path / "p.html").read_text().count("<svg") == 7
 
 
 @pytest.mark.parametrize("args, message", [

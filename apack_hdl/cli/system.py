@@ -16,12 +16,24 @@ from .models import make_recipe, quantize_options
 from .support import blame, check_json, check_outputs, json_option, print_table, progress_bar, say, show, steps
 
 
+def print_file(context, _, name: str | None) -> None:
+    """Print a file that comes with the project, and end."""
+    if name and not context.resilient_parsing:
+        from golden.system.fields import packaged
+
+        path = packaged("memories.toml") if name == "memories" else packaged("machines", f"{name}.toml")
+        click.echo(path.read_text("utf-8"), nl=False)
+        context.exit()
+
+
 @click.command("system", short_help="Time and energy of models on an accelerator, with and without compression.")
 @click.argument("models", metavar="MODEL|PACK...", nargs=-1, required=True)
 @click.option("--machine", "machine_name", metavar="NAME|FILE.toml", default="tensorcore", show_default=True,
-              help="The accelerator: tensorcore, tpu, npu, or a file laid out as golden/system/machines/*.toml.")
+              help="The accelerator: tensorcore, tpu, npu, or a file laid out as theirs (--print).")
 @click.option("--memory", "memory_name", metavar="NAME|FILE.toml:NAME", default="ddr4-3200", show_default=True,
               help="The memory: ddr4-3200, ddr4-2400, lpddr4, lpddr5, hbm2, hbm3, pcm, or one of your own file.")
+@click.option("--print", type=click.Choice(["tensorcore", "tpu", "npu", "memories"]), is_eager=True, expose_value=False,
+              callback=print_file, help="Print that machine's file, or the memories', to start your own from, and end.")
 @click.option("--batch", type=click.IntRange(1, 65536), default=1, show_default=True,
               help="Inputs at once; with --context, texts at once.")
 @click.option("--context", type=click.IntRange(0, 1 << 24), default=0, metavar="TOKENS",
@@ -32,7 +44,7 @@ from .support import blame, check_json, check_outputs, json_option, print_table,
 @click.option("--footprint", "footprint_in", metavar="F.json",
               help="Take ratios from `apack footprint --json F.json` instead of measuring them.")
 @click.option("--synth", "synth_dir", metavar="DIR",
-              help="Take clock and energy of the engines from the reports of `apack synth`, such as build/synth.")
+              help="Take clock, rate and energy of the engines from reports of `apack synth`, such as build/synth.")
 @click.option("--study/--no-study", default=True, help="Vary bandwidth, buffers, engines, latency, block length, too.")
 @click.option("--per", type=click.Choice(["model", "layer"]), default="model", show_default=True,
               help="Print a table of the layers, too.")
@@ -41,7 +53,7 @@ from .support import blame, check_json, check_outputs, json_option, print_table,
 @json_option
 @click.option("--html", "html_out", metavar="OUT.html", help="Write a report, one file with pictures and all.")
 @click.option("--plots", "plots_out", metavar="PREFIX",
-              help="Write PREFIX-roofline.svg, -layers.svg and -energy.svg of the first model.")
+              help="Write PREFIX-roofline.svg, -layers.svg, -energy.svg of the first model, -gains.svg of all.")
 def system_command(models, machine_name, memory_name, batch, context, rivals, footprint_in, synth_dir, study, per, jobs,
                    json_out, html_out, plots_out, **options):
     """What APack is worth to a whole accelerator: speedup, energy, traffic, and what memory would do.
@@ -50,17 +62,19 @@ def system_command(models, machine_name, memory_name, batch, context, rivals, fo
     searched. A layer takes the longest of compute, memory, decoders and encoders, and what cannot overlap, the first
     blocks' latency among it. golden/system/README.md has the equations and the source of every constant.
 
-    "apack" has the machine's engines; "ideal engines" the same blocks, coded in no time; "floor" is order-0 entropy.
+    Lines of the table: "apack" has every tensor coded by the machine's engines; "apack, chosen" stores each raw or in
+    blocks of the length that suits it; "ideal engines" cost neither time nor energy; "floor" is order-0 entropy.
 
     \b
     Example:
       apack system golden/sample/sample.npz --html system.html
       apack system net.npz --machine npu --memory lpddr4 --rivals all
+      apack system --print npu > mine.toml; apack system net.npz --machine mine.toml
       apack system bert.npz --context 512 --batch 4
     """
     recipe = make_recipe(options)
     check_json(json_out)
-    pictures = [f"{plots_out}-{name}.svg" for name in ("roofline", "layers", "energy")] if plots_out else []
+    pictures = [f"{plots_out}-{name}.svg" for name in ("roofline", "layers", "energy", "gains")] if plots_out else []
     check_outputs(html_out, *pictures)
     check_different({"--json": json_out, "--html": html_out})
     if (html_out or plots_out) and find_spec("matplotlib") is None:
@@ -90,12 +104,17 @@ def load_parts(machine_name: str, memory_name: str, synth_dir: str | None):
         memory = load_memory(memory_name)
     if synth_dir:
         with blame(f"--synth {synth_dir}"):
-            reports = {side: sorted(Path(synth_dir).glob(f"{side}_*.json")) for side in ("decoder", "encoder")}
-            for side, files in reports.items():
-                if len(files) != 1:
-                    raise ValueError(f"must have one report {side}_LIBRARY.json, not {len(files)}")
-            machine = with_reports(machine, reports["decoder"][0], reports["encoder"][0])
+            machine = with_reports(machine, *(report_of(Path(synth_dir), side) for side in ("decoder", "encoder")))
     return machine, memory
+
+
+def report_of(folder: Path, side: str) -> Path:
+    """The one report of standard cells that there is of an engine."""
+    files = [path for path in sorted(folder.glob(f"{side}_*.json")) if '"cells": {' in path.read_text("utf-8")]
+    if len(files) != 1:
+        raise ValueError(f"must have one report {side}_LIBRARY.json of standard cells, not "
+                         f"{', '.join(path.name for path in files) or 'none'}")
+    return files[0]
 
 
 def ratios(models, footprint_in: str | None, rivals: str, recipe, jobs: int) -> list[dict]:
@@ -142,14 +161,15 @@ def write_pictures(document: dict, html_out: str | None, files: list[str]) -> No
     if not html_out and not files:
         return
     from golden.system.page import html
-    from golden.system.plots import pictures
+    from golden.system.plots import picture_of_gains, pictures
 
     with steps("drawing"):
         drawn = [pictures(document, model) for model in document["models"][: None if html_out else 1]]
+        all_models = picture_of_gains(document)
     if html_out:
         with blame(html_out):
-            write_atomic(html_out, html(document, drawn).encode())
-    for path, data in zip(files, drawn[0].values(), strict=False):
+            write_atomic(html_out, html(document, drawn, all_models).encode())
+    for path, data in zip(files, [*drawn[0].values(), all_models], strict=False):
         with blame(path):
             write_atomic(path, data)
 
@@ -170,4 +190,5 @@ def render(document: dict, per: str) -> None:
         for line in tables.answer_lines(document, model):
             say(line)
     if len(document["models"]) > 1:
-        print_table(f"{len(document['models'])} models, geometric means", *tables.summary_rows(document))
+        print_table("each scheme's geometric means", *tables.summary_rows(document))
+        print_table("APack, chosen, and with ideal engines", *tables.model_rows(document))

@@ -2,26 +2,30 @@
 
 ``scalesim PACK...``: compute cycles against SCALE-Sim. ``dram``: energies against energydram. ``macs PACK...``: MACs
 of models. ``table PACK...``: gains of every model, on each machine. ``blocks PACK...``: what latency takes, by block
-length. ``tokens PACK...``: one token of a transformer after another.
+length. ``tokens PACK...``: one token of a transformer after another. ``choices PACK...``: what comes of other choices.
 """
 
 import sys
 from pathlib import Path
+from statistics import geometric_mean
 
 from ..footprint import Settings, model_footprint
 from ..tensors import open_model
 from .crosscheck import compare_cycles
 from .derive import derive
-from .document import Options, model_system, summary
+from .document import Options, model_layers, model_system, summary
 from .dram import compare_energies
-from .machine import KIB, MACHINES, load_machine
+from .machine import KIB, load_machine
 from .memory import load_memory
-from .study import BLOCKS
+from .schemes import schemes
+from .study import BLOCKS, Case, block_study
 from .tensors import tensors_of
+from .variations import held_out, rows
 
 CASES = (("tensorcore", "ddr4-3200", 1), ("tensorcore", "ddr4-3200", 16), ("tensorcore", "ddr4-2400", 1),
          ("tensorcore", "hbm2", 1), ("tpu", "ddr4-3200", 1), ("npu", "lpddr4", 1))
 SCHEMES = ("apack", "apack, chosen", "apack, ideal engines", "floor", "published ratios")
+VARIED = SCHEMES[:3]
 
 
 def layers_of(path: str) -> tuple[list, dict]:
@@ -43,9 +47,11 @@ def scalesim(paths: list[str]) -> None:
 
 
 def dram(_) -> None:
-    """A line for each memory whose device's currents are known."""
-    for name, here, there, total, device in compare_energies():
-        print(f"| {name} | {here:.0f} | {there:.0f} | {total:.1f} | {device:.1f} |")
+    """A line for each memory with a device: the parts of a bit read, memories.toml's figures, the total."""
+    print("| memory | burst | row | wires | read_pj | write_pj | background_mw | in all at full bandwidth |")
+    for name, *parts, read, write, background, total in compare_energies():
+        print(f"| {name} | {' | '.join(f'{part:.2f}' for part in parts)} | {read} | {write} | {background:.0f} | "
+              f"{total:.1f} |")
 
 
 def macs(paths: list[str]) -> None:
@@ -55,21 +61,41 @@ def macs(paths: list[str]) -> None:
         print(f"| {Path(path).stem} | {sum(layer.macs for layer in layers) / 1e6:,.1f} | {sum(notes.values())} |")
 
 
+def measured(path: str) -> dict:
+    """A model's figures."""
+    return model_footprint(path, Settings()) | {"block": Settings().config.block}
+
+
+def cells(schemes: dict, names=SCHEMES) -> str:
+    """Speedup / energy efficiency of each scheme."""
+    return " | ".join(f"{schemes[name]['speedup']:.2f} / {schemes[name]['efficiency']:.2f}" for name in names)
+
+
 def table(paths: list[str]) -> None:
     """For each case of machine, memory and batch: gains of all models, and their means."""
-    block = Settings().config.block
-    figures = [model_footprint(path, Settings()) | {"block": block} for path in paths]
+    figures = [measured(path) for path in paths]
     for machine, memory, batch in CASES:
-        assert machine in MACHINES
         options = Options(batch=batch, study=False)
         models = [model_system(f, load_machine(machine), load_memory(memory), options) for f in figures]
         print(f"\n{machine}, {memory}, batch {batch}")
         for model in models:
-            found = [f"{model['schemes'][name][key]:.2f}" for name in SCHEMES for key in ("speedup", "efficiency")]
-            print(f"| {Path(model['name']).stem} | {' | '.join(found)} |")
-        means = summary(models)
-        found = [f"{means[name][key]:.2f}" for name in SCHEMES for key in ("speedup", "efficiency")]
-        print(f"| geometric mean | {' | '.join(found)} |", flush=True)
+            print(f"| {Path(model['name']).stem} | {cells(model['schemes'])} |")
+        print(f"| geometric mean | {cells(summary(models))} |", flush=True)
+
+
+def choices(paths: list[str]) -> None:
+    """A line for each variation of the default machine, batch 1 and 16; of the NPU; and how choices carry over."""
+    figures = [measured(path) for path in paths]
+    for machine, memory, batches in (("tensorcore", "ddr4-3200", (1, 16)), ("npu", "lpddr4", (1,))):
+        print(f"\n{machine}, {memory}, batch {' and '.join(map(str, batches))}")
+        for found in zip(*(rows(figures, machine, memory, batch) for batch in batches), strict=True):
+            print(f"| {found[0][0]} | {' | '.join(cells(means, VARIED) for _, means in found)} |", flush=True)
+    machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
+    for batch in (1, 16):
+        pairs = [pair for pair in (held_out(f, machine, memory, batch) for f in figures) if pair]
+        means = [f"{geometric_mean(p[i][key] for p in pairs):.3f}" for i in (0, 1) for key in ("speedup", "efficiency")]
+        print(f"batch {batch}, {len(pairs)} models: chosen on the first input, run on the others "
+              f"{' / '.join(means[:2])}; chosen on those themselves {' / '.join(means[2:])}", flush=True)
 
 
 def blocks(paths: list[str]) -> None:
@@ -77,29 +103,45 @@ def blocks(paths: list[str]) -> None:
     machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
     print(f"| model | batch | {' | '.join(map(str, BLOCKS))} | without latency | gain lost |")
     for path in paths:
-        figures = model_footprint(path, Settings()) | {"block": Settings().config.block}
+        figures = measured(path)
         for batch in (1, 16):
-            found = model_system(figures, machine, memory, Options(batch=batch))["answers"]["blocks"]
+            layers, _ = model_layers(figures, machine, Options(batch=batch))
+            scheme = schemes(figures["tensors"], figures["block"], machine)["apack"]
+            found = block_study(Case(layers, machine, memory, scheme))
             best = next(row for row in found if row["best"])
-            cells = [f"{'**' * row['best']}{row['speedup']:.2f}{'**' * row['best']}" for row in found]
-            print(f"| {Path(path).stem} | {batch} | {' | '.join(cells)} | {best['ideal_speedup']:.2f} | "
-                  f"{best['lost']:.0%} |", flush=True)
+            speeds = [f"{'**' * row['best']}{row['speedup']:.2f}{'**' * row['best']}" for row in found]
+            lost = "-" if best["lost"] is None else f"{best['lost']:.0%}"
+            print(f"| {Path(path).stem} | {batch} | {' | '.join(speeds)} | {best['ideal_speedup']:.2f} | {lost} |",
+                  flush=True)
 
 
 def tokens(paths: list[str]) -> None:
     """A line for each transformer, context and number of texts."""
     machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
     for path in paths:
-        figures = model_footprint(path, Settings()) | {"block": Settings().config.block}
+        figures = measured(path)
         for context, batch in ((128, 1), (2048, 1), (2048, 16)):
             model = model_system(figures, machine, memory, Options(batch, context, study=False))
-            found = [f"{model['schemes'][name][key]:.2f}" for name in SCHEMES for key in ("speedup", "efficiency")]
             microseconds = model["schemes"]["raw"]["time"] / 1e3
-            print(f"| {Path(path).stem} | {context} | {batch} | {microseconds:.0f} | {' | '.join(found)} |", flush=True)
+            print(f"| {Path(path).stem} | {context} | {batch} | {microseconds:.0f} µs | {cells(model['schemes'])} |",
+                  flush=True)
 
+
+def main(arguments: list[str]) -> None:
+    """Run a command. Mistakes end it with one line."""
+    if not arguments or arguments[0] not in COMMANDS:
+        sys.exit(__doc__)
+    command, *paths = arguments
+    if (not paths) != (command == "dram"):
+        sys.exit(f"{command}: takes {'no arguments' if command == 'dram' else 'tensor packs'}")
+    try:
+        COMMANDS[command](paths)
+    except (OSError, ValueError) as error:
+        sys.exit(f"{command}: {error}")
+
+
+COMMANDS = {"scalesim": scalesim, "dram": dram, "macs": macs, "table": table, "blocks": blocks, "tokens": tokens,
+            "choices": choices}
 
 if __name__ == "__main__":
-    commands = {"scalesim": scalesim, "dram": dram, "macs": macs, "table": table, "blocks": blocks, "tokens": tokens}
-    if len(sys.argv) < 2 or sys.argv[1] not in commands:
-        sys.exit(__doc__)
-    commands[sys.argv[1]](sys.argv[2:])
+    main(sys.argv[1:])

@@ -46,6 +46,12 @@ def model_system(figures: dict, machine: Machine, memory: Memory, options: Optio
     Raises OSError and FormatError for the file, ValueError if nothing of it can be run, or it is another file.
     """
     options = options or Options()
+    layers, notes = model_layers(figures, machine, options, **reading)
+    return _measured(layers, notes, figures, machine, memory, options)
+
+
+def model_layers(figures: dict, machine: Machine, options: Options, **reading) -> tuple[list[Layer], dict]:
+    """The layers of a model, and notes; arguments and errors as of :func:`model_system`."""
     by_key = {t["key"]: t for t in figures["tensors"]}
     with open_model(figures["name"], **reading) as model:
         records = list(model.records)
@@ -59,7 +65,7 @@ def model_system(figures: dict, machine: Machine, memory: Memory, options: Optio
         layers = [batched(layer, options.batch) for layer in layers]
     if not layers:
         raise ValueError(f"{figures['name']}: has no tensors that a layer could be made of")
-    return _measured(layers, notes, figures, machine, memory, options)
+    return layers, notes
 
 
 def _measured(layers: list[Layer], notes: dict, figures: dict, machine: Machine, memory: Memory, options) -> dict:

@@ -2,7 +2,17 @@
 
 from html import escape
 
-from .tables import answer_lines, block_rows, layer_rows, need_rows, scheme_rows, sensitivity_rows, technology_rows
+from .tables import (
+    answer_lines,
+    block_rows,
+    layer_rows,
+    model_rows,
+    need_rows,
+    scheme_rows,
+    sensitivity_rows,
+    summary_rows,
+    technology_rows,
+)
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; margin: 2em auto; max-width: 62em; padding: 0 1em; color: #222 }
@@ -14,7 +24,7 @@ details { margin: 1em 0 }
 """
 
 
-def html(document: dict, drawn: list[dict[str, bytes]]) -> str:
+def html(document: dict, drawn: list[dict[str, bytes]], gains: bytes) -> str:
     """The report as the text of an HTML file; ``drawn``: :func:`golden.system.plots.pictures` of each model."""
     machine, memory = document["machine"], document["memory"]
     parts = [
@@ -22,6 +32,8 @@ def html(document: dict, drawn: list[dict[str, bytes]]) -> str:
         f"<p>batch {document['options']['batch']}"
         + (f", one token after {document['options']['context']}" if document["options"]["context"] else "") + "</p>",
     ]
+    if len(document["models"]) > 1:
+        parts += [_inline(gains), _table(*model_rows(document)), _table(*summary_rows(document))]
     for model, some in zip(document["models"], drawn, strict=True):
         parts += _model(document, model, some)
     sources = machine["sources"] | {"memory": memory["source"]}

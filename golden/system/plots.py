@@ -1,10 +1,18 @@
 """Pictures of a system document: a roofline, times by layer, energy by what takes it. Matplotlib is imported late."""
 
 import io
+from pathlib import Path
 
 SCHEMES = {"raw": ("0.55", "raw"), "apack": ("tab:blue", "APack")}
 PARTS = {"mac_pj": "MACs", "sram_pj": "buffers", "memory_pj": "memory", "codec_pj": "codec", "static_pj": "static"}
+GAINS = {"apack, chosen": "tab:blue", "apack, ideal engines": "tab:cyan"}
 MOST_LAYERS = 60  # bars that can be told apart
+
+
+def picture_of_gains(document: dict) -> bytes:
+    """:func:`gains` as an SVG file."""
+    with _plain():
+        return _svg(gains(document))
 
 
 def pictures(document: dict, model: dict) -> dict[str, bytes]:
@@ -12,20 +20,44 @@ def pictures(document: dict, model: dict) -> dict[str, bytes]:
 
     Raises ModuleNotFoundError without matplotlib.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    with matplotlib.rc_context({"svg.hashsalt": "apack", "svg.fonttype": "none"}):
+    with _plain():
         return {
             "roofline": _svg(roofline(document, model)), "layers": _svg(layer_bars(model)),
             "energy": _svg(energy_stack(model)),
         }
 
 
+def gains(document: dict):
+    """For each model the speedup and the energy efficiency of APack, its engines as they are and without cost."""
+    names = [Path(model["name"]).stem for model in document["models"]] + ["geometric mean"]
+    found = [model["schemes"] for model in document["models"]] + [document["summary"]]
+    figure = _figure(7.5, 0.42 * len(names) + 1.6)
+    for axes, key in zip(figure.subplots(1, 2, sharey=True), ("speedup", "efficiency"), strict=True):
+        for shift, (scheme, color) in zip((-0.2, 0.2), GAINS.items(), strict=True):
+            values = [schemes[scheme][key] for schemes in found]
+            bars = axes.barh([i + shift for i in range(len(names))], values, 0.4, color=color, label=scheme)
+            axes.bar_label(bars, fmt="%.2f", fontsize=7, padding=2)
+        axes.set_yticks(range(len(names)), names, fontsize=8, parse_math=False)
+        axes.set(title={"speedup": "Speedup", "efficiency": "Energy efficiency"}[key], xlabel="times raw storage")
+        axes.axvline(1, color="black", lw=0.8)
+        axes.margins(x=0.12)
+    axes.invert_yaxis()
+    figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=8)
+    return figure
+
+
 def _figure(width: float, height: float):
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def _plain():
+    """Settings with which the same document gives the same bytes."""
+    import matplotlib
+
+    matplotlib.use("Agg")
+    return matplotlib.rc_context({"svg.hashsalt": "apack", "svg.fonttype": "none"})
 
 
 def _svg(figure) -> bytes:

@@ -1,5 +1,7 @@
 """A system document as rows of text, for terminal and HTML alike: ``(columns, rows)`` each."""
 
+from pathlib import Path
+
 SHORT = {
     "convolution": "conv", "depthwise": "depth", "fully connected": "dense", "elementwise": "values",
     "weights only": "weights", "decoders": "dec", "encoders": "enc", "compute": "array",
@@ -66,6 +68,18 @@ def block_rows(answers: dict):
         (f"{b['block']}{' (best)' if b['best'] else ''}", f"{b['speedup']:.3f}", f"{b['ideal_speedup']:.3f}",
          "-" if b["lost"] is None else f"{b['lost']:.0%}", f"{b['traffic']:.3f}")
         for b in answers["blocks"]
+    ]
+
+
+def model_rows(document: dict):
+    """Each model on a line: what the engines gain, and what ones of no cost would."""
+    columns = ("model", "speedup", "efficiency", "traffic", "ideal: speedup", "efficiency")
+    rows = [(Path(model["name"]).stem, model["schemes"]) for model in document["models"]]
+    rows.append(("geometric mean", document["summary"]))
+    return columns, [
+        (name, *(f"{schemes['apack, chosen'][key]:.3f}" for key in ("speedup", "efficiency", "traffic")),
+         *(f"{schemes['apack, ideal engines'][key]:.3f}" for key in ("speedup", "efficiency")))
+        for name, schemes in rows
     ]
 
 
