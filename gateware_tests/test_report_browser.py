@@ -26,7 +26,7 @@ def pack(path, spread: float):
     """Weights and two inputs' activations, with names that are too long for any phone."""
     arrays = {f"w{i}": np.rint(RNG.laplace(0, spread + i, 3000)).clip(-128, 127).astype(np.int8) for i in range(3)}
     arrays |= {f"a{i}": RNG.poisson(spread, 4000).astype(np.uint8) for i in range(2)}
-    entries = [{"key": f"w{i}", "kind": "weight", "name": LONG + str(i), "role": "feed-forward"} for i in range(3)]
+    entries = [{"key": f"w{i}", "kind": "weight", "name": LONG + str(i), "op": LONG, "role": "kv"} for i in range(3)]
     entries += [{"key": f"a{i}", "kind": "activation", "name": LONG, "input": i, "n_total": 9999} for i in range(2)]
     meta = json.dumps({"info": {"model": LONG}, "tensors": entries}).encode()
     np.savez(path, meta=np.frombuffer(meta, np.uint8), **arrays)
@@ -45,8 +45,7 @@ def report(tmp_path_factory):
     return folder / "r.html", document
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 320])
+@pytest.mark.parametrize("width, scheme", [(390, "light"), (320, "dark")])
 def test_nothing_to_scroll_sideways_on_a_phone(opened, report, width, scheme):
     page, errors = pictures.open_page(opened, report[0], width, 844, color_scheme=scheme)
     page.evaluate("document.querySelectorAll('details').forEach((d) => d.open = true)")
