@@ -244,9 +244,23 @@ def test_empty_tensors(tmp_path):
 
 
 def test_tensor_that_is_not_quantized_is_named(tmp_path):
-    np.savez(tmp_path / "float.npz", x=np.zeros(3, np.int8), y=np.zeros(3))
-    with pytest.raises(TypeError, match="^y: tensor must have dtype int8"):
-        footprint([tmp_path / "float.npz"])
+    path = make_pack(tmp_path / "float.npz", [(np.zeros(3, np.int8), {}), (np.zeros(3), {})])
+    with pytest.raises(TypeError, match="^t1: tensor must have dtype int8"):
+        footprint([path])
+
+
+def test_width_of_arrays_that_nothing_is_known_about(tmp_path):
+    """Integers of 64 bits need one; what a file says of its tensors stands."""
+    values = np.arange(-8, 8).repeat(500)
+    described = make_pack(tmp_path / "p.npz", [(values.astype(np.int8), {"bits": 6}), (values, {})])
+    settings = Settings(width=5)
+    found = footprint([described], settings)["models"][0]["tensors"]
+    assert [t["width"] for t in found] == [6, 5]
+    assert found[1]["apack_bits"] == 8 * len(compress(values, bits=5))
+    with pytest.raises(ValueError, match="t1: bits must be given"):
+        footprint([described])
+    with pytest.raises(ValueError, match="width must be in 2..16, not 17"):
+        Settings(width=17)
 
 
 def test_workers_agree(tmp_path, monkeypatch):

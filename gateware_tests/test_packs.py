@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from golden.errors import FormatError
+from golden.tensors import Recipe, open_model
 from golden.tensors.packs import Pack
 
 W = np.arange(6, dtype=np.int8)
@@ -42,12 +43,50 @@ def test_pack_with_meta(tmp_path):
 
 
 def test_plain_npz(tmp_path):
-    with Pack(write(tmp_path / "p.npz", w=W, x=np.zeros((2, 2)))) as pack:
+    with Pack(write(tmp_path / "p.npz", w=W, x=np.zeros((2, 2), ">i2"))) as pack:
         assert pack.info == {}
         assert [(r.key, r.name, r.kind, r.bits, a.shape) for r, a in pack] == [
             ("w", "w", "tensor", None, (6,)),
             ("x", "x", "tensor", None, (2, 2)),
         ]
+
+
+FLOATS = np.random.default_rng(1).normal(size=(5, 40)).astype(np.float32)
+
+
+def test_floats_are_skipped_or_quantized(tmp_path):
+    """Whatever is no tensor of the codec's is counted with the reason; weights take the recipe that is given."""
+    arrays = {"f": FLOATS, "half": FLOATS.astype(np.float16), "bias": FLOATS[0], "norm1": FLOATS, "b": W > 2, "t": W}
+    path = write(tmp_path / "p.npz", **arrays)
+    with Pack(path) as pack:
+        assert [r.key for r in pack.records] == ["t"]
+        assert [(s["reason"], s["tensors"], s["values"]) for s in pack.info["skipped"]] == [
+            ("floating point (needs --quantize)", 4, 640), ("neither integers nor floating point", 1, 6)]
+    recipe = Recipe(bits=4)
+    with Pack(path, recipe) as pack:
+        found = {r.key: (r, array) for r, array in pack}
+        assert list(found) == ["f", "half", "t"] and pack.info["skipped"][0]["values"] == 240
+        record, codes = found["f"]
+        assert (record.bits, record.meta["quantized"]) == (4, str(recipe))
+        assert np.array_equal(codes, recipe.quantize(FLOATS, 0)[0]) and codes.dtype == np.int8
+    np.save(tmp_path / "f.npy", FLOATS)
+    with open_model(tmp_path / "f.npy", quantize=recipe) as model:
+        assert np.array_equal(model.load(model.records[0]), codes)
+    with pytest.raises(FormatError, match=r"f.npy: holds no quantized tensor \(1 x floating point \(needs --quantize"):
+        open_model(tmp_path / "f.npy")
+
+
+@pytest.mark.parametrize("array", [
+    np.arange(12).reshape(3, 4).T, np.zeros((0, 3), np.int8), np.array(7, np.int16), np.arange(5, dtype=">u2"),
+    np.arange(100_000, dtype=np.uint16).reshape(10, -1)])
+def test_arrays_are_as_numpy_reads_them(tmp_path, array):
+    """In either order of axes and bytes, empty, without axes, compressed and not."""
+    for save in (np.savez, np.savez_compressed):
+        save(tmp_path / "p.npz", x=array)
+        with Pack(tmp_path / "p.npz") as pack:
+            found = pack.load(pack.records[0])
+        assert found.dtype == array.dtype and found.shape == array.shape and np.array_equal(found, array)
+        assert found.flags.f_contiguous == array.flags.f_contiguous
 
 
 def test_arrays_are_loaded_one_at_a_time(tmp_path):

@@ -47,6 +47,17 @@ def test_tflite(tmp_path):
     assert skipped(path) == {"int32: biases and shapes": (2, 5)}
 
 
+def test_tflite_with_a_scale_that_is_no_number(tmp_path):
+    """A signalling NaN, which numpy warns of when it is made wider: the tensor's integers are good all the same."""
+    pytest.importorskip("ai_edge_litert")
+    data = make.tflite_bytes(INT8, RNG.integers(-8, 8, 10).astype(np.int8), scale=0.7109375)
+    bad, good = np.array([0x7F800001], np.uint32).tobytes(), np.float32(0.7109375).tobytes()
+    assert good in data
+    (tmp_path / "m.tflite").write_bytes(data.replace(good, bad))
+    record, array = read(tmp_path / "m.tflite")["w"]
+    assert np.isnan(record.meta["scale"]).all() and np.array_equal(array, INT8)
+
+
 def qdq(tmp_path, constant, kind, zero, **attributes):
     """A QDQ model whose DequantizeLinear reads ``constant``, by way of Transpose and MatMul."""
     from onnx import helper

@@ -207,15 +207,36 @@ def test_other_tables_jobs_and_verification_agree(apack, tmp_path):
     assert results[3]["activations"]["loss"] is None
 
 
+def test_folders_bits_floats_and_stdout(apack, tmp_path):
+    """Arrays of wide integers take --bits, floats are counted, a folder stands for its files."""
+    (tmp_path / "models").mkdir()
+    (tmp_path / "models" / "notes.txt").write_text("none")
+    code, _, said = apack("footprint", "models")
+    assert code == 2 and re.fullmatch(r"apack: models: a folder without a model file \(\.tflite, .*\)\n", said)
+    np.savez(tmp_path / "models" / "wide.npz", x=np.arange(-8, 8).repeat(90), f=np.zeros((9, 9)))
+    np.save(tmp_path / "models" / "empty.npy", np.zeros(0, np.int8))
+    code, _, said = apack("footprint", "models")
+    assert code == 2 and said.startswith("apack: models/wide.npz: x: bits must be given (2..16)")
+    code, text, said = apack("footprint", "models", "--bits", 5, "--json", "f.json")
+    assert (code, said) == (0, "") and "not read: 1 tensor, 81 values: floating point (needs --quantize)" in text
+    assert "models/empty.npy: 1 tensor without values, nothing to measure\n" in text
+    document = json.loads((tmp_path / "f.json").read_text())
+    assert [m["totals"]["all"]["raw_bits"] for m in document["models"]] == [0, 5 * 16 * 90]
+    code, text, said = apack("footprint", "models", "--bits", 5, "--quantize", "--markdown", "-")
+    assert (code, said) == (0, "") and text.startswith("| others | values |") and "| wide | 1,521 |" in text
+
+
 @pytest.mark.parametrize("arguments, words", [
     (("no.npz",), "no.npz: No such file"),
     (("one.npz", "no.npz"), "no.npz: No such file"),
     (("float.npz",), "float.npz: "),
+    (("one.npz", "--bits", "17"), "--bits: must be in 2..16, not 17"),
+    (("one.npz", "--json", "-", "--markdown", "-"), "--markdown: must go elsewhere than --json, not -"),
     (("one.npz", "--rivals", "huffman,best"), "--rivals: must be of .*huffman.*, not 'best'"),
     (("one.npz", "--jobs", "0"), "--jobs"),
     (("one.npz", "--rows", "65"), "--rows: must be in 2..64, not 65"),
     (("one.npz", "--html", "."), r"\.: must be a file"),
-    (("one.npz", "--html", "a", "--json", "./a"), "--html: must be another file than --json"),
+    (("one.npz", "--html", "a", "--json", "./a"), "--html: must go elsewhere than --json"),
     (("one.npz", "--markdown", "no/a.md"), "no/a.md: there is no folder no"),
     (("one.npz", "--weight-bits", "4"), "--weight-bits: only together with --quantize"),
     (("one.npz", "--cluster", "nothing here"), "--cluster: .*nothing here"),

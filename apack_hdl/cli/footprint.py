@@ -8,13 +8,13 @@ from pathlib import Path
 
 import click
 
-from golden.config import DEFAULT_PRESET, PRESETS
+from golden.config import DEFAULT_PRESET, PRESETS, CodecConfig
 from golden.container import write_atomic
 from golden.footprint import ACTIVATION_TABLES, Settings, document, model_footprint, workers
 
 from .footprint_tables import PER, render
 from .inputs import changed, config_option
-from .models import make_recipe, quantize_options
+from .models import KINDS, make_recipe, quantize_options
 from .support import blame, check_json, check_outputs, json_option, progress_bar, show
 
 CODER = ("rows", "prob_bits", "mult_bits", "block")
@@ -40,18 +40,20 @@ def coder_options(command):
 @click.option("--verify", is_flag=True, help="Make every file, read it back and compare; slow.")
 @click.option("--jobs", type=click.IntRange(1, 256), default=1, show_default=True, help="Processes to work in.")
 @click.option("--cluster", metavar="ADDRESS", help="Work on a Dask cluster instead, such as tcp://host:8786.")
+@config_option("width")
 @coder_options
 @quantize_options
 @json_option
 @click.option("--html", "html_out", metavar="OUT.html", help="Write a report, one file with pictures and all.")
-@click.option("--markdown", "markdown_out", metavar="OUT.md", help="Write a table of all models.")
+@click.option("--markdown", "markdown_out", metavar="OUT.md", help="Write a table of all models (- for stdout).")
 def footprint_command(models, per, rivals, activation_tables, verify, jobs, cluster, json_out, html_out, markdown_out,
                       preset, **options):
     """What APack would do for models: bits of every tensor as .apack, everything counted.
 
-    MODEL is a model file of a kind that `apack tensors` lists, or a tensor pack as `apack profile` makes it
-    (golden/tensors/README.md). Beside APack stand the order-0 entropy, the bound (ideal coding with the best table,
-    table not counted) and, with --rivals, other schemes.
+    MODEL is a model file of a kind that `apack tensors` lists, a tensor pack as `apack profile` makes it
+    (golden/tensors/README.md), or a folder of such. --bits is for arrays that nothing else is known about. Beside
+    APack stand the order-0 entropy, the bound (ideal coding with the best table, table not counted) and, with --rivals,
+    other schemes.
 
     Weights have tables of their own. The table of an activation comes from the other inputs in the pack, since in
     use it is made before the values are known; --activation-tables first takes it from the first input and measures it
@@ -65,14 +67,13 @@ def footprint_command(models, per, rivals, activation_tables, verify, jobs, clus
     """
     recipe = make_recipe(options)
     check_json(json_out)
-    check_outputs(html_out, markdown_out)
+    check_outputs(html_out, None if markdown_out == "-" else markdown_out)
     check_different({"--json": json_out, "--html": html_out, "--markdown": markdown_out})
-    for path in models:
-        with blame(path):
-            os.stat(path)
+    models, width = model_files(models), options["width"]
+    changed(CodecConfig(block=1), {"width": width})  # refuses one that cannot be
     config = changed(PRESETS[preset or DEFAULT_PRESET], {name: options[name] for name in CODER})
     try:
-        settings = Settings(config, activation_tables, rival_names(rivals), verify, pictures=html_out is not None)
+        settings = Settings(config, activation_tables, rival_names(rivals), verify, html_out is not None, width)
     except ValueError as error:
         raise click.ClickException(f"--rivals: {str(error).removeprefix('rivals ')}") from error
     began = time.perf_counter()
@@ -89,20 +90,38 @@ def footprint_command(models, per, rivals, activation_tables, verify, jobs, clus
     if markdown_out:
         from golden.report import markdown
 
+        if markdown_out == "-":
+            show(json_out, result, lambda: click.echo(markdown(result), nl=False))
+            return
         with blame(markdown_out):
             write_atomic(markdown_out, markdown(result).encode())
     show(json_out, result, lambda: render(result, per, took))
+
+
+def model_files(paths) -> list[str]:
+    """The files, with those of the kinds that are read for each folder."""
+    found = []
+    for path in paths:
+        with blame(path):
+            os.stat(path)
+            inside = [path]
+            if Path(path).is_dir():
+                inside = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in KINDS.split(", "))
+            if not inside:
+                raise ValueError(f"a folder without a model file ({KINDS})")
+            found += inside
+    return found
 
 
 def check_different(outputs: dict[str, str | None]) -> None:
     """Refuse to write two results into one file."""
     seen = {}
     for option, path in outputs.items():
-        if path is None or path == "-":
+        if path is None:
             continue
-        where = Path(path).absolute()
+        where = "stdout" if path == "-" else Path(path).absolute()
         if where in seen:
-            raise click.ClickException(f"{option}: must be another file than {seen[where]}, not {path}")
+            raise click.ClickException(f"{option}: must go elsewhere than {seen[where]}, not {path}")
         seen[where] = option
 
 
@@ -122,8 +141,8 @@ def measured(paths, settings: Settings, options: dict, jobs: int, cluster: str |
     models = []
     with connection(jobs, cluster) as submit, progress_bar() as bar:
         for path in paths:
-            task = bar.add_task(path, total=None)
-            progress = partial(_advance, bar, task)
+            name = f"verifying {path}" if settings.verify else path
+            progress = partial(_advance, bar, bar.add_task(name, total=None), name, time.perf_counter())
             with blame(path):
                 models.append(model_footprint(path, settings, options=options, submit=submit, progress=progress))
     return document(settings, models)
@@ -138,5 +157,6 @@ def connection(jobs: int, cluster: str | None):
         yield submit
 
 
-def _advance(bar, task, done: int, total: int) -> None:
-    bar.update(task, completed=done, total=total)
+def _advance(bar, task, name: str, began: float, done: int, total: int) -> None:
+    speed = done / max(time.perf_counter() - began, 1e-3)
+    bar.update(task, completed=done, total=total, description=f"{name}, {speed:.0f} tensors/s" if done else name)

@@ -20,6 +20,9 @@ SPEED = "MB of tensors a second of processor time"
 def render(document: dict, per: str, seconds: float) -> None:
     """Print the tables of a document of :func:`golden.footprint.document`, and how long it took to measure."""
     for model in document["models"]:
+        if not model["totals"]["all"]["values"]:
+            say(f"{model['name']}: {counted(len(model['tensors']), 'tensor')} without values, nothing to measure")
+            continue
         print_table(model["name"], COLUMNS, footprint_rows(model))
         if PER[per]:
             first, name = PER[per]
@@ -45,7 +48,7 @@ def footprint_rows(model: dict) -> list[tuple[str, ...]]:
     profiled = model["profiled"]["tensors"]
     if 0 < profiled < model["totals"]["activations"]["tensors"]:
         parts = {"- profiled": model["profiled"]} | parts
-    return [_row(name, sums) for name, sums in (model["totals"] | parts).items() if sums["tensors"]]
+    return [_row(name, sums) for name, sums in (model["totals"] | parts).items() if sums["raw_bits"]]
 
 
 def _row(name: str, sums: dict) -> tuple[str, ...]:

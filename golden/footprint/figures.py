@@ -83,7 +83,7 @@ def measure(
 def _load(model, record, settings: Settings) -> _Read:
     try:
         array = check_array("tensor", model.load(record))
-        width = record.bits or default_bits(array.dtype)
+        width = record.bits or settings.width or default_bits(array.dtype)
         config = settings.config_for(width)
         codes, signed = to_codes(array, width)
         counts = histogram(codes, width)

@@ -85,7 +85,7 @@ def describe(settings: Settings) -> dict:
     config = settings.config.to_dict()
     del config["width"]  # each tensor has its own
     return {"config": config, "activation_tables": settings.activation_tables, "rivals": list(settings.rivals),
-            "verified": settings.verify}
+            "width": settings.width, "verified": settings.verify}
 
 
 def _reporter(progress: Progress | None, total: int):

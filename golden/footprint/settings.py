@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from ..config import CodecConfig
+from ..config import CodecConfig, check_int
 
 PROFILED = ("others", "first")  # tables made of other inputs than the one they code
 ACTIVATION_TABLES = (*PROFILED, "self")
@@ -20,6 +20,7 @@ class Settings:
         with one of its own; "self": with one of its own, as weights always are.
     rivals : names of other schemes to measure, of :data:`golden.rivals.RIVALS`.
     verify : make every file, read it back and compare, instead of working out its size.
+    width : W of the tensors whose file does not say it, 2..16; None: that of their dtype.
     pictures : keep each tensor's histogram and table, for drawing.
 
     Raises ValueError for anything but these.
@@ -30,8 +31,11 @@ class Settings:
     rivals: tuple[str, ...] = ()
     verify: bool = False
     pictures: bool = False
+    width: int | None = None
 
     def __post_init__(self):
+        if self.width is not None:
+            check_int("width", self.width, 2, 16)
         if self.activation_tables not in ACTIVATION_TABLES:
             allowed = ", ".join(ACTIVATION_TABLES[:-1]) + f" or {ACTIVATION_TABLES[-1]}"
             raise ValueError(f"activation_tables must be {allowed}, not {self.activation_tables!r}")

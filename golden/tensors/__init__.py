@@ -41,9 +41,9 @@ def _reader(path: str | os.PathLike, quantize: Recipe | None):
 
         return TfliteModel(path)
     if start[:6] == b"\x93NUMPY" or name == ".npy":
-        return ArrayFile(path)
+        return ArrayFile(path, **options)
     if name == ".npz":
-        return Pack(path)
+        return Pack(path, **options)
     if start[:4] == b"PK\3\4" or name in (".pt", ".pth", ".bin", ".ckpt"):
         from .torch_file import TorchModel
 

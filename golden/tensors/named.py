@@ -65,7 +65,7 @@ class NamedTensors(TensorFile):
         """The record of a float tensor to be quantized, or why it is not."""
         if self.recipe is None:
             self.skip("floating point (needs --quantize)", values)
-        elif len(shape) < 2 or not values or any(word in name.lower() for word in NORMS):
+        elif not is_weight(name, shape):
             self.skip("floating point of one dimension, or of a normalization", values)
         else:
             axis = 0 if self.recipe.per_channel and name_role(name) != "embedding" else None
@@ -101,6 +101,11 @@ class NamedTensors(TensorFile):
                 record.meta.update(scale=scale.tolist(), zero_point=zero.tolist())
                 return codes
             return unpack_words(rows, how, record.bits, tuple(record.meta["shape"]))
+
+
+def is_weight(name: str, shape) -> bool:
+    """Whether floats of this name and shape are weights to quantize: of two or more dimensions, no normalization's."""
+    return len(shape) >= 2 and all(shape) and not any(word in name.lower() for word in NORMS)
 
 
 def unpack_words(rows, how: str, bits: int, shape) -> np.ndarray:

@@ -1,7 +1,8 @@
 """Tensor packs: the quantized tensors of one model in an ``.npz`` file, read one at a time.
 
 A pack's array ``meta`` (uint8) holds UTF-8 JSON: an object whose list ``tensors`` has one entry for each array,
-naming it (``key``) and saying what it is. An ``.npz`` without ``meta`` will do too: all its arrays are tensors.
+naming it (``key``) and saying what it is. An ``.npz`` without ``meta`` will do too: all its arrays of integers are
+tensors, with a recipe also those of floats that :func:`golden.tensors.named.is_weight` takes for weights.
 """
 
 import json
@@ -9,11 +10,14 @@ import math
 import os
 import zipfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 import numpy as np
 
 from ..errors import FormatError
 from .base import Record, TensorFile, check_member, damage
+from .named import is_weight
+from .recipe import Recipe
 from .role_names import pack_roles
 
 HEADERS = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
@@ -35,22 +39,53 @@ FIELDS = (
     *((name, "a list", lambda value: isinstance(value, list)) for name in ("scale", "zero_point")),
 )
 MAX_HEADER = 10_000  # bytes, numpy's own limit
+CHANNELS = 0  # the axis of output channels in arrays that nothing is known about
 
 
-class Pack:
+class Arrays(TensorFile):
+    """Base of the readers of numpy's files, with ``quantize`` for arrays of floats that nothing is known about."""
+
+    format = "NumPy"
+
+    def __init__(self, path: str | os.PathLike, quantize: Recipe | None = None):
+        super().__init__(path)
+        self._recipe, self._floats = quantize, set()
+
+    def consider(self, key: str, shape: tuple[int, ...], dtype: np.dtype) -> None:
+        """Make a record of an array that nothing is known about, or count it with the reason why not."""
+        entry = {"key": key, "shape": list(shape)}
+        if dtype.kind in "iu":
+            self.records.append(Record(key, key, "tensor", None, entry))
+        elif dtype.kind != "f":
+            self.skip("neither integers nor floating point", math.prod(shape))
+        elif self._recipe is None:
+            self.skip("floating point (needs --quantize)", math.prod(shape))
+        elif not is_weight(key, shape):
+            self.skip("floating point of one dimension, or of a normalization", math.prod(shape))
+        else:
+            entry |= {"bits": self._recipe.bits, "quantized": str(self._recipe)}
+            self.records.append(Record(key, key, "tensor", self._recipe.bits, entry))
+            self._floats.add(key)
+
+    def _codes(self, key: str, array: np.ndarray) -> np.ndarray:
+        """The array, its floats quantized."""
+        return self._recipe.quantize(array, CHANNELS)[0] if key in self._floats else array
+
+
+class Pack(Arrays):
     """A tensor pack, open for reading; iterating yields ``(record, array)``, loading one array at a time.
 
     Members
     -------
     records : a :class:`Record` for each tensor, in the pack's order.
-    info : what the pack says about the model, a dict; empty if nothing.
+    info : what the pack says about the model, a dict; without ``meta`` what was skipped, or nothing.
 
     Use as a context manager, or ``close()``. Raises OSError if the file cannot be read, FormatError if it
     is not an ``.npz`` file, its description is broken, or an array is missing, damaged or not plain.
     """
 
-    def __init__(self, path: str | os.PathLike):
-        self.path = path
+    def __init__(self, path: str | os.PathLike, quantize: Recipe | None = None):
+        super().__init__(path, quantize)
         self._file = open(path, "rb")  # ours: numpy leaves its own open when the archive turns out to be broken
         try:
             if not zipfile.is_zipfile(self._file):
@@ -58,10 +93,15 @@ class Pack:
             self._file.seek(0)
             with damage(path):
                 self._arrays = np.load(self._file, allow_pickle=False)
-            description = self._description()
-            self.records = [self._record(entry) for entry in description["tensors"]]
+            self._info = {}
+            if "meta" in self._arrays.files:
+                description = self._description()
+                self.records = [self._record(entry) for entry in description["tensors"]]
+                self._info = description.get("info", {})
+            else:
+                for key in self._arrays.files:
+                    self._undescribed(key)
             self._add_roles()
-            self.info = description.get("info", {})
         except BaseException:
             self.close()
             raise
@@ -74,38 +114,43 @@ class Pack:
                 if role:
                     entry["role"] = role
 
-    def __enter__(self) -> "Pack":
-        return self
-
-    def __exit__(self, *_) -> None:
-        self.close()
-
     def close(self) -> None:
         """Close the file."""
         self._file.close()
 
-    def __iter__(self) -> Iterator[tuple[Record, np.ndarray]]:
-        return ((record, self.load(record)) for record in self.records)
+    @property
+    def info(self) -> dict:
+        return self._info or (super().info if self._skipped else {})
 
     def load(self, record: Record) -> np.ndarray:
         """The array of one tensor."""
-        return self._array(record.key)
+        return self._codes(record.key, self._array(record.key))
 
     def _array(self, key: str) -> np.ndarray:
-        with damage(self.path, f"array {key!r}"):
-            archive = self._arrays.zip
-            name = f"{key}.npy" if f"{key}.npy" in archive.NameToInfo else key  # numpy drops .npy
-            info = check_member(archive, name)
-            with archive.open(info) as file:
-                found = check_header(file, info.file_size)  # before memory is taken for what it claims
-                if found is None:
-                    raise FormatError(f"{key!r} is not an array")
-                return _items(file, *found)
+        with damage(self.path, f"array {key!r}"), self._member(key) as (file, size):
+            found = check_header(file, size)  # before memory is taken for what it claims
+            if found is None:
+                raise FormatError(f"{key!r} is not an array")
+            return _items(file, *found)
+
+    @contextmanager
+    def _member(self, key: str) -> Iterator[tuple]:
+        """The open file of an array and its size."""
+        archive = self._arrays.zip
+        info = check_member(archive, f"{key}.npy" if f"{key}.npy" in archive.NameToInfo else key)  # numpy drops .npy
+        with archive.open(info) as file:
+            yield file, info.file_size
+
+    def _undescribed(self, key: str) -> None:
+        try:
+            with damage(self.path), self._member(key) as (file, size):
+                shape, _, dtype = check_header(file, size)
+        except FormatError:  # to be told when it is loaded; the others can be
+            shape, dtype = (), np.dtype(np.int8)
+        self.consider(key, shape, dtype)
 
     def _description(self) -> dict:
-        """The JSON object in ``meta``, or one that stands for it."""
-        if "meta" not in self._arrays.files:
-            return {"tensors": [{"key": key} for key in self._arrays.files]}
+        """The JSON object in ``meta``."""
         text = self._array("meta").tobytes()
         try:
             description = json.loads(text)
@@ -166,18 +211,16 @@ def _items(file, shape: tuple[int, ...], fortran: bool, dtype: np.dtype) -> np.n
     return array
 
 
-class ArrayFile(TensorFile):
+class ArrayFile(Arrays):
     """A ``.npy`` file as a model of one tensor: mapped, not loaded. Raises OSError, FormatError."""
 
-    format = "NumPy"
-
-    def __init__(self, path: str | os.PathLike):
-        super().__init__(path)
+    def __init__(self, path: str | os.PathLike, quantize: Recipe | None = None):
+        super().__init__(path, quantize)
         with open(path, "rb") as file, damage(path):
             check_header(file, os.fstat(file.fileno()).st_size)
             self._array = np.load(path, mmap_mode="r", allow_pickle=False)
         stem = os.path.splitext(os.path.basename(path))[0]
-        self.records.append(Record(stem, stem, "tensor", None, {"key": stem, "shape": list(self._array.shape)}))
+        self.consider(stem, self._array.shape, self._array.dtype)
 
     def load(self, record: Record) -> np.ndarray:
-        return self._array
+        return self._codes(record.key, self._array)

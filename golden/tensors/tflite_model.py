@@ -89,7 +89,7 @@ class TfliteModel(TensorFile):
         entry = {"bits": bits, "shape": shape, "scale": None, "zero_point": None, "axis": None}
         quantization = tensor.Quantization()
         if quantization is not None and quantization.ScaleLength():
-            entry["scale"] = np.atleast_1d(quantization.ScaleAsNumpy()).astype(float).tolist()
+            entry["scale"] = np.atleast_1d(quantization.ScaleAsNumpy()).tolist()
             zero = np.atleast_1d(quantization.ZeroPointAsNumpy()) if quantization.ZeroPointLength() else [0]
             entry["zero_point"] = [int(z) for z in zero]
             entry["axis"] = quantization.QuantizedDimension() if len(entry["scale"]) > 1 else None
