@@ -11,7 +11,7 @@ from .decoder_cell import DecoderCell
 from .layouts import ID_BITS, fill_layout, out_beat_layout
 from .parameters import MemorySide
 from .place import place
-from .ram_fifo import RamFifo
+from .memory_fifo import MemoryFifo
 
 
 class DecoderArray(wiring.Component):
@@ -100,7 +100,7 @@ class DecoderArray(wiring.Component):
         self._deal(m, "reserve", [cell.reserve for cell in self.cells], turn & taken.replicate(E), port.payload)
         if self.by_id:
             depth = 1 << ceil_log2(2 * self.p.decoder_lanes * E)
-            m.submodules.cells = self.queue = queue = RamFifo(data.StructLayout({"cell": len(number)}), depth)
+            m.submodules.cells = self.queue = queue = MemoryFifo(data.StructLayout({"cell": len(number)}), depth)
             m.d.comb += [queue.clear.eq(self.clearing), queue.i.valid.eq(taken), queue.i.p.cell.eq(number)]
         return taken
 
