@@ -217,7 +217,7 @@ class ControlBench:
         control = self.dut.control
         self.halves = [Half(control, d, random.Random(f"{seed} {d}"), self, **options) for d in DIRECTIONS]
         self.software, self.body = Software(control, seed, busy), body
-        self.now, self.levels = 0, []
+        self.now, self.levels, self.rows = 0, [], []
         if self.started:
             self.sim.reset()
         self.started = True
@@ -235,14 +235,17 @@ class ControlBench:
         await self.halves[1].run(ctx)
 
     async def _watch(self, ctx):
-        """A soft reset must find all jobs ended; ``levels``, the cycles that it lasted."""
+        """A soft reset must find all jobs ended; ``levels``, the cycles that it lasted; ``rows`` of tables written."""
         control = self.dut.control
-        async for _, _, level, busy, jobs in ctx.tick().sample(
-            control.soft_reset, control.compress_busy | control.decompress_busy,
+        async for _, _, level, row, busy, jobs in ctx.tick().sample(
+            control.soft_reset, control.table_write,
+            control.compress_busy | control.decompress_busy,
             control.compress_job.valid | control.decompress_job.valid,
         ):
             self.now += 1
             self.levels.append(level)
+            if row.valid:
+                self.rows.append(tuple(row[name] for name in ("table", "row", "v_min", "count")))
             assert not (level and (busy or jobs)), "soft reset while a job is under way"
 
 

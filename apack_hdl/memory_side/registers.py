@@ -17,8 +17,8 @@ COUNTED = {
     "raw_bytes": "Bytes that these values have when each has as many bits as its job's `width`",
     "stored_bytes": "Bytes of the blocks in memory, without directory",
     "stall_stream": "Cycles in which the accelerator's stream held the job up",
-    "stall_memory": "Cycles in which the memory did",
-    "stall_engines": "Cycles in which the engines did",
+    "stall_memory": "Cycles in which the memory held the job up",
+    "stall_engines": "Cycles in which the engines held the job up",
 }
 COUNTERS = tuple(f"{direction}_{what}" for direction in DIRECTIONS for what in COUNTED)
 
