@@ -61,7 +61,8 @@ models: $(MODELS_STAMP) ## profile three public networks on real inputs, and wha
 
 # Bits of weights, a hyphen, bits of activations. Scales of the extremes would make of most values one of a few codes.
 FEW = 4-8 4-4 4-3
-FEW_BITS = --scales mse --weight-bits $(word 1,$(subst -, ,$*)) --activation-bits $(word 2,$(subst -, ,$*))
+SCALES = mse
+FEW_BITS = --scales $(SCALES) --weight-bits $(word 1,$(subst -, ,$*)) --activation-bits $(word 2,$(subst -, ,$*))
 fewbits: models $(FEW:%=fewbits-%) ## the two float networks of them again, with 4-bit weights and 8-, 4-, 3-bit activations
 	build/models-venv/bin/apack footprint $(foreach net,speech text,$(FEW:%=$(MODELS)/$(net)-%.npz))
 
