@@ -198,3 +198,25 @@ class WriteMemory(_Side):
         self.beats.append(self.now)
         if last:
             self.unanswered.append(self.unwritten.popleft())
+
+
+class Source:
+    """Offers ``items`` on a stream, by hand: :meth:`drive` before all inputs have settled, :meth:`look` after."""
+
+    def __init__(self, port, rng, share=0.8):
+        self.port, self.rng, self.share = port, rng, share
+        self.items, self.offered, self.taken = [], False, False
+
+    def drive(self, ctx):
+        if self.taken or not self.items:  # the next offer is another one; there is none when items were withdrawn
+            ctx.set(self.port.valid, 0)
+            self.offered = self.taken = False
+        if not self.offered and self.items and self.rng.random() < self.share:
+            ctx.set(self.port.payload, self.items[0])
+            ctx.set(self.port.valid, 1)
+            self.offered = True
+
+    def look(self, ctx):
+        self.taken = self.offered and bool(ctx.get(self.port.ready))
+        if self.taken:
+            self.items.pop(0)

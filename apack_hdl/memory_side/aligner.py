@@ -28,7 +28,7 @@ class Aligner(wiring.Component):
 
     The shifter is two halves with a register between, so that its selects can drive a bus of 512 bits.
 
-    Latency 3 cycles from the next beat to the chunk; a chunk per cycle; a cycle more for a range whose first beat is
+    Latency 2 cycles from the next beat to the chunk; a chunk per cycle; a cycle more for a range whose first beat is
     not there yet. ``ready`` of both inputs depends combinationally on ``chunks.ready``, and on ``valid`` of the other.
 
     Members

@@ -29,7 +29,7 @@ class AxiReader(wiring.Component):
 
     A range takes a cycle for each of its chunks, and one more if it does not begin with a beat that was kept. From
     a range to its ``arvalid`` 4 cycles; from a range's second beat (its only one, if there is no second) to its first
-    chunk 4 cycles. ``ranges.ready`` depends combinationally on ``axi.arready`` and ``stop``; AXI's outputs and
+    chunk 3 cycles. ``ranges.ready`` depends combinationally on ``axi.arready`` and ``stop``; AXI's outputs and
     ``chunks`` are registered, ``axi.rready`` but for ``stop``.
 
     **stop** ends everything: no new address is offered (one that is stays until taken), what is under way is read and

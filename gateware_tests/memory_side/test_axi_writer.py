@@ -3,8 +3,8 @@
 import random
 
 import pytest
-from axi_model import Memory, WriteMemory
-from drivers import Bench
+from axi_model import Memory, Source, WriteMemory
+from drivers import Bench, simulate
 
 from apack_hdl.memory_side.axi_writer import AxiWriter
 from apack_hdl.memory_side.parameters import MemorySide
@@ -77,7 +77,7 @@ def random_job(p, rng, count, *, full=0.5):
 
     address, entry = rng.getrandbits(30), rng.getrandbits(20) * 8 + (1 << 31)
     for k in range(count):
-        bytes_ = rng.choice((1, 2, rng.randint(1, 100), rng.randint(1, 2 * p.data_bytes), rng.randint(1, 700)))
+        bytes_ = rng.choice((1, 2, rng.randint(1, 100), *(rng.randint(1, n * p.data_bytes) for n in (2, 16))))
         flush = k == count - 1 or rng.random() < 0.3
         job.range(address, bytes_, flush, size)
         address += bytes_
@@ -107,9 +107,128 @@ CASES = [(32, 1, 1), (64, 5, 2), (64, 16, 8), (256, 256, 7), (512, 4, 3)]
 def test_stalls(data_width, burst, outstanding):
     p = parameters(data_width, burst=burst, outstanding=outstanding, address_width=64 if burst == 5 else 33)
     bench = Bench(AxiWriter(p))
-    for share in (0.3, 1.0, {"w": 0.2}, {"aw": 0.2}, {"b": 0.1}, {"chunks": 0.2}, {"ranges": 0.1}, {"entries": 0.1}):
+    for share in (0.3, 1.0, {"w": 0.2}, {"aw": 0.2, "b": 0.1}, {"chunks": 0.2}, {"ranges": 0.1}, {"entries": 0.1}):
         seed = f"{data_width} {burst} {share}"
         rng = random.Random(seed)
-        job = random_job(p, rng, 30)
+        job = random_job(p, rng, 20)
         errors = {address & -p.data_bytes for address in rng.sample(sorted(job.memory), 5)}
-        job.feed(bench, seed, busy=share, errors=errors, latency=rng.choice([(0, 0), (0, 9), (20, 30)]), after=1000)
+        job.feed(bench, seed, busy=share, errors=errors, latency=rng.choice([(0, 0), (0, 9), (20, 30)]), after=300)
+
+
+def test_serial_producer():
+    """A block's bytes may wait for the entry of the block before, while its range is there already; bus and entries
+    are slow. Nothing waits for what waits for it."""
+    p, rng = parameters(32, burst=2, outstanding=1), random.Random(3)
+    job = Job(p, rng)
+    for k in range(40):
+        job.range(0x100 + 16 * k, 16, k == 39, lambda: 4)
+        job.entry(0x1000 + 8 * k, rng.random() < 0.5 or k == 39)
+    bench = Bench(AxiWriter(p))
+
+    def chunk_may_come(now):
+        return len(bench.result.times["entries"]) >= bench.made("chunks") // 4
+
+    busy = {"chunks": chunk_may_come, "w": 0.3, "aw": 0.3, "b": 0.2}
+    job.feed(bench, 3, busy=busy, after=300)
+
+
+def test_cycles():
+    p, rng = parameters(64, burst=16, outstanding=8), random.Random(1)
+    job, address = Job(p, rng), 0x12343
+    for k in range(20):
+        count = 8 * rng.randint(1, 30)
+        job.range(address, count, k == 19, lambda: 8)
+        address += count
+    run, memory = job.feed(Bench(AxiWriter(p)), 1)
+    times = run.times["chunks"]
+    assert times[-1] - times[0] + 1 == len(job.chunks)
+    assert len(memory.beats) == job.beats == len(job.chunks) + 1
+    assert memory.beats[-1] - memory.beats[0] + 1 == job.beats
+    assert memory.bursts[0].offered - run.times["ranges"][0] == 3
+
+    tiny = Job(p, rng)  # a beat each
+    for k in range(20):
+        tiny.range(0x100 * k + 1, 5, 1, lambda: 8)
+    run, memory = tiny.feed(Bench(AxiWriter(p)), 1)
+    assert memory.beats[-1] - memory.beats[0] == 19
+    assert memory.beats[-1] - run.times["chunks"][-1] == 3
+
+    lines = Job(p, rng)
+    for k in range(100):
+        lines.entry(0x38 + 8 * k, k == 99)
+    run, memory = lines.feed(Bench(AxiWriter(p)), 1)
+    assert [burst.beats for burst in memory.bursts] == [1] + [8] * 12 + [3]
+    assert run.times["entries"][-1] <= 100 + 16  # between lines a cycle or two
+
+
+class Stopper:
+    """Feeds by hand and stops at will."""
+
+    def __init__(self, dut, p, rng):
+        self.dut, self.rng = dut, rng
+        self.memory = WriteMemory(
+            dut.axi, Memory(), data_width=p.data_width, seed=rng.random(), burst=p.burst, outstanding=p.outstanding,
+            busy=0.6, latency=(0, 5),
+        )
+        self.sources = {name: Source(getattr(dut, name), rng) for name in PORTS}
+
+    def give(self, job):
+        for name, source in self.sources.items():
+            source.items = list(getattr(job, name)) if job else []
+
+    async def cycle(self, ctx):
+        for source in self.sources.values():
+            source.drive(ctx)
+        self.memory.cycle(ctx)
+        for source in self.sources.values():
+            source.look(ctx)
+        await ctx.tick()
+
+    async def until_idle(self, ctx):
+        for _ in range(500):
+            await self.cycle(ctx)
+            if ctx.get(self.dut.idle) and not any(source.items for source in self.sources.values()):
+                assert self.memory.quiet
+                return
+        raise AssertionError("it hangs")
+
+    async def stop(self, ctx, cycles):
+        ctx.set(self.dut.stop, 1)
+        beats, bursts, shown = len(self.memory.beats), len(self.memory.bursts), ctx.get(self.dut.axi.awvalid)
+        for _ in range(cycles):
+            await self.cycle(ctx)
+            assert all(source.taken or not source.offered for source in self.sources.values()), "taken and dropped"
+        ctx.set(self.dut.stop, 0)
+        self.give(None)
+        for source in self.sources.values():
+            source.drive(ctx)
+        await self.until_idle(ctx)
+        assert len(self.memory.bursts) <= bursts + shown, "an address was offered after the stop"
+        strobes = sum((burst.strobes for burst in self.memory.bursts), [])
+        assert not any(strobes[beats + 2 :]), "no more than the beats that were offered"
+
+
+@pytest.mark.parametrize("data_width, outstanding", [(32, 1), (32, 3), (128, 2)])
+def test_stop_at_every_cycle(data_width, outstanding):
+    p, rng = parameters(data_width, outstanding=outstanding), random.Random(outstanding)
+    dut = AxiWriter(p)
+    bench, planned = Stopper(dut, p, rng), Memory()
+
+    async def interrupt(ctx, cycle):
+        first, again = random_job(p, rng, 6), random_job(p, rng, 3)
+        bench.give(first)
+        for _ in range(cycle):
+            await bench.cycle(ctx)
+        await bench.stop(ctx, rng.choice((1, 2, 30)))
+        memory = bench.memory.memory
+        assert all(planned.get(a) == memory[a] or first.memory.get(a) == memory[a] for a in memory), f"cycle {cycle}"
+        bench.give(again)
+        await bench.until_idle(ctx)
+        assert all(memory[a] == byte for a, byte in again.memory.items()), f"cycle {cycle}"
+        planned.update(memory)
+
+    async def main(ctx):
+        for cycle in range(50):
+            await interrupt(ctx, cycle)
+
+    simulate(dut, main)
