@@ -1,6 +1,6 @@
 """The decoders of a chip, with one port for all of them."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, ResetInserter, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for, ceil_log2
@@ -9,9 +9,9 @@ from ..layouts import row_load_layout
 from .dealing import Choose, Fork, Gather, groups, tree
 from .decoder_cell import DecoderCell
 from .layouts import ID_BITS, fill_layout, out_beat_layout
+from .memory_fifo import MemoryFifo
 from .parameters import MemorySide
 from .place import place
-from .memory_fifo import MemoryFifo
 
 
 class DecoderArray(wiring.Component):
@@ -100,8 +100,9 @@ class DecoderArray(wiring.Component):
         self._deal(m, "reserve", [cell.reserve for cell in self.cells], turn & taken.replicate(E), port.payload)
         if self.by_id:
             depth = 1 << ceil_log2(2 * self.p.decoder_lanes * E)
-            m.submodules.cells = self.queue = queue = MemoryFifo(data.StructLayout({"cell": len(number)}), depth)
-            m.d.comb += [queue.clear.eq(self.clearing), queue.i.valid.eq(taken), queue.i.p.cell.eq(number)]
+            self.queue = queue = MemoryFifo(data.StructLayout({"cell": len(number)}), depth)
+            m.submodules.cells = ResetInserter(self.clearing)(queue)
+            m.d.comb += [queue.i.valid.eq(taken), queue.i.p.cell.eq(number)]
         return taken
 
     def _fill(self, m: Module):
