@@ -100,6 +100,15 @@ class Job:
     def _coded_item(self, chunk):
         return {"data": chunk["data"], "count": chunk["bytes"], "last": chunk["last"]}
 
+    def ends(self, run) -> list[int]:
+        """The cycles in which the blocks' last chunks or beats were taken, in order of the blocks."""
+        times = {"coded": iter(run.times["coded"]), "raw": iter(run.times["raw"])}
+        result = []
+        for is_raw, block, streams in zip(self.raw, self.blocks, self.streams, strict=True):
+            count = len(beats(self.p, block)) if is_raw else sum(len(chunks(self.p, stream)) for stream in streams)
+            result.append([next(times["raw" if is_raw else "coded"]) for _ in range(count)][-1])
+        return result
+
     def array_ports(self):
         """Inputs and counts of outputs of an array."""
         coded, raw = self.data()

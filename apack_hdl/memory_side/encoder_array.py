@@ -20,6 +20,11 @@ class EncoderArray(wiring.Component):
     8, two for up to 64. A ``ready`` of ``fill``, and of ``take``, depends on those of the cells combinationally, by
     way of the tree's nodes; those of the cells' outputs on that of ``head``, and on those of ``coded`` and ``raw``.
 
+    E values per cycle, less a cycle per block and cell, if beats come and data go in time (see :class:`EncoderCell`).
+    Latencies, with one stream and L levels, nothing stalling, a block of n values: from its first beat to its head
+    ``HEAD_CYCLES`` + n + 2 L; from its ``take`` to its data ``DATA_CYCLES`` + 2 L, or right behind the last block's:
+    then there is no cycle between blocks of different cells, and one between those of a single cell.
+
     Members
     -------
     load : stream of N rows, in, for all encoders. ``clear`` : In, forget everything; it takes effect in the cycle
@@ -31,6 +36,9 @@ class EncoderArray(wiring.Component):
         chunk. ``raw`` : stream of beats out, of each block to be raw. Both in the order of the blocks.
     busy : Out(1), a block is in here: from the cycle after its first beat was taken, to its last chunk or beat.
     """
+
+    HEAD_CYCLES = EncoderCell.HEAD_CYCLES
+    DATA_CYCLES = EncoderCell.DATA_CYCLES + 1
 
     def __init__(self, p: MemorySide):
         self.p = p
@@ -97,7 +105,7 @@ class EncoderArray(wiring.Component):
         m.d.comb += [
             comes.eq(take & ~within),
             leaves.eq(drain.valid & drain.ready & drain.payload.end),
-            self.busy.eq(blocks != 0),
+            self.busy.eq((blocks != 0) & ~clear),
         ]
         with m.If(take):
             m.d.sync += within.eq(~self.fill.payload.last)
