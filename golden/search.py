@@ -105,7 +105,7 @@ class TableSearch:
     """
 
     def __init__(self, config: CodecConfig, histogram: np.ndarray, *, table_bits: bool = True):
-        self.config, self._seen = config, histogram.astype(np.int64)
+        self.config, self._seen = config, histogram.astype(np.int64, copy=False)
         self._total = int(self._seen.sum())
         self._row_bits = config.width + config.prob_bits + 1 if table_bits else 0
         self._cost = RowCost(self._seen) if self._total else None
