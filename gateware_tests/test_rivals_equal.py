@@ -48,7 +48,7 @@ def test_columns(pack):
     searches = [search_table(CodecConfig(), histogram(c, 8)) for c in codes]
     ideal = sum(found.cost_bits + 8 * len(table_bytes(found.table)) for found in searches)
     assert ideal < bits["bare"] < ideal * 1.002 + 4 * 16  # the coder's precision; a bit to end and padding, of 4 blocks
-    assert bits["bare"] >= bits["longest blocks"] >= bits["64 rows"] > 0
+    assert bits["bare"] >= bits["longest blocks"] >= bits["64 rows"] >= bits["M = 10"] > 0
     around = bits["file"] - bits["bare"]
     assert 8 * (4 * DIRECTORY.itemsize + 2 * 20) < around < 8 * (4 * DIRECTORY.itemsize + 2 * 30)
     huffman = sum(RIVALS["huffman"].bits(c[i : i + BLOCK], 8) for c in codes for i in range(0, len(c), BLOCK))
@@ -69,7 +69,7 @@ def test_command(pack, capsys):
     path = str(pack[0])
     main(["equal", path, path, "--rivals", "huffman", "--kind", "activation"])
     head, _, one, two, mean = capsys.readouterr().out.splitlines()
-    assert head == "| model | file | huffman | huffman, in blocks | bare | longest blocks | 64 rows |"
+    assert head == "| model | file | huffman | huffman, in blocks | bare | longest blocks | 64 rows | M = 10 |"
     assert one == two and one.startswith("| p | ") and mean.split("|")[2:] == one.split("|")[2:]
     for wrong, words in ((["equal", path, "--rivals", "best"], "not 'best'"), (["equal", "no.npz"], "No such file")):
         with pytest.raises(SystemExit) as ended:

@@ -20,14 +20,16 @@ from . import RIVALS
 LONGEST = 65_535  # values of a block at most, where bits allow it
 # What is taken from APack, or given to it, one after the other: column, parameters.
 STEPS = {"bare": {}, "longest blocks": {"block": LONGEST}, "64 rows": {"block": LONGEST, "rows": 64}}
+STEPS["M = 10"] = STEPS["64 rows"] | {"mult_bits": 10}
 
 
 def compare(path, kind: str, names: tuple[str, ...]) -> dict:
     """Ratios to raw bits of the tensors of one kind in a model: ``model``, and by column.
 
     ``file``: APack as it is. ``bare``: its tables and coded values alone; then with the longest blocks, then also with
-    64 rows. For each rival its name, as everywhere else, and its name with ``, in blocks``: restarted with every block,
-    with the header, the directory and the checksums of APack's file. Raises ValueError if there is no such tensor.
+    64 rows, then also with a multiplier of 10 bits. For each rival its name, as everywhere else, and its name with
+    ``, in blocks``: restarted with every block, with the header, the directory and the checksums of APack's file.
+    Raises ValueError if there is no such tensor.
     """
     bits: dict[str, float] = {"raw": 0.0}
     with open_model(path) as model:
