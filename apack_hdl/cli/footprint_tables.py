@@ -97,7 +97,7 @@ def notes(model: dict) -> list[str]:
         )
     archives = (_archive(name, sums) for name, sums in model["totals"].items() if sums["bound_bits"])
     if total["bound_bits"]:
-        lines.append(f"as archives, names not counted: {'; '.join(archives)} over the bound")
+        lines.append(f"as archives without names, and over the bound:\n{'; '.join(archives)}")
     if any(tensor["table_from"] == "only input" for tensor in model["tensors"]):
         lines.append("activations of one input only: coded with tables of their own")
     for left in model["info"].get("skipped", ()):
