@@ -9,12 +9,27 @@ from synth import SynthError
 
 from ..simulation.bench import StreamError
 from ..simulation.verilator import ToolError
-from . import archive, bench, demo, explore, footprint, hardware, models, profile, simulate, system, table, tensors
+from . import (
+    archive,
+    bench,
+    demo,
+    explore,
+    footprint,
+    hardware,
+    memory_image,
+    models,
+    profile,
+    simulate,
+    system,
+    table,
+    tensors,
+)
 from .support import CONTEXT, warn
 
 COMMANDS = (
     table.table_command, *tensors.COMMANDS, models.tensors_command, profile.profile_command,
-    footprint.footprint_command, system.system_command, *archive.COMMANDS, hardware.verilog_command,
+    footprint.footprint_command, system.system_command, *archive.COMMANDS,
+    memory_image.memory_image_command, hardware.verilog_command,
     simulate.simulate_command, hardware.synth_command, explore.explore_command, bench.bench, demo.demo,
 )
 
