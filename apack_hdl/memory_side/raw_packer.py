@@ -19,9 +19,9 @@ class RawPacker(wiring.Component):
     there is small. (If a chunk has no more than V bits, a unit is a chunk, and nothing is moved.) There is a
     register after each step: fixed wiring for each w; move; put behind what is there.
 
-    One beat or one chunk per cycle, whichever is the limit, from block to block too. From a beat to the first chunk
-    that it completes: 3 cycles. ``chunks.payload`` and ``chunks.valid`` come from registers by way of a comparison;
-    ``beats.ready`` depends combinationally on ``chunks.ready``.
+    A beat takes as many cycles as it completes chunks, one at least, from block to block too. From a beat to the first
+    chunk that it completes: 3 cycles. ``chunks`` come from registers by way of a comparison; ``beats.ready`` depends
+    combinationally on ``chunks.ready``.
 
     Members
     -------

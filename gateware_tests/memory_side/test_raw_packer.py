@@ -49,3 +49,31 @@ def test_random(shape):
     for width in range(2, shape[0] + 1):
         busy = {name: rng.choice([1.0, 0.7, 0.2]) for name in ("beats", "chunks")}
         check(bench, random_blocks(rng, bench.dut.p, width, 4), width, f"{shape} {width}", busy=busy)
+
+
+@pytest.mark.parametrize("width, data_width, stream_width", [(8, 32, 32), (8, 128, 64), (8, 64, 256), (12, 512, 64)])
+def test_rate(width, data_width, stream_width):
+    """A beat takes as many cycles as it completes chunks, one at least, from block to block too; latency 3 cycles."""
+    bench = Bench(packer(width, data_width, stream_width))
+    V = bench.dut.p.beat_values
+    for w in range(2, width + 1):
+        for size, count in [(V * 12, 3), (5, 20)]:
+            run = check(bench, [[1] * size] * count, w, w)
+            ends = [min(size, V * (k + 1)) * w for k in range(-(-size // V))]  # bits, after each beat
+            whole = [end // data_width for end in ends[:-1]] + [-(-size * w // data_width)]
+            completes = [b - a for a, b in zip([0, *whole], whole, strict=False)] * count
+            busy = sum(max(1, own) for own in completes[:-1]) + completes[-1]
+            assert run.times["chunks"][-1] - run.times["beats"][0] == busy + 2, (w, size)
+
+
+def test_clear():
+    """After ``clear`` at any moment all is as after reset."""
+    bench = Bench(packer(8, 64, 32))
+    bench.reset = bench.dut.clear
+    rng = random.Random("clear")
+    for cycles in range(1, 24):
+        width = rng.randint(2, 8)
+        blocks = random_blocks(rng, bench.dut.p, width, 3)
+        junk = [[255] * 40] * 3
+        before = {"beats": [beat for block in junk for beat in beats(bench.dut.p, block)]}, rng.choice([1, 0.5]), cycles
+        check(bench, blocks[:2], width, cycles, interrupted=before)
