@@ -18,7 +18,7 @@ from .study import Case, block_study, break_even, compare, scheme_answers, sensi
 from .tensors import tensors_of
 from .tiling import search
 
-FORMAT, VERSION = "apack-system", 1
+FORMAT, VERSION = "apack-system", 2
 PER_LAYER = ("raw", "apack", "apack, chosen")  # schemes whose layers are listed
 
 
