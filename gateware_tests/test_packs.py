@@ -76,6 +76,20 @@ def test_floats_are_skipped_or_quantized(tmp_path):
         open_model(tmp_path / "f.npy")
 
 
+def test_a_member_that_ends_before_what_it_claims(tmp_path):
+    """Its length in the archive's directory is a lie, its checksum is right: values must not be what was in memory."""
+    np.save(tmp_path / "x.npy", np.ones(12345, np.int8))
+    data = (tmp_path / "x.npy").read_bytes()
+    with zipfile.ZipFile(tmp_path / "p.npz", "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("x.npy", data[:-100])
+    size, claimed = (length.to_bytes(4, "little") for length in (len(data) - 100, len(data)))
+    text = (tmp_path / "p.npz").read_bytes()
+    assert text.count(size) == 2
+    (tmp_path / "p.npz").write_bytes(text.replace(size, claimed))
+    with Pack(tmp_path / "p.npz") as pack, pytest.raises(FormatError, match="'x': it ends after 12,245 of 12,345 bytes"):
+        list(pack)
+
+
 @pytest.mark.parametrize("array", [
     np.arange(12).reshape(3, 4).T, np.zeros((0, 3), np.int8), np.array(7, np.int16), np.arange(5, dtype=">u2"),
     np.arange(100_000, dtype=np.uint16).reshape(10, -1)])
