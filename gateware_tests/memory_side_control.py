@@ -218,6 +218,7 @@ class ControlBench:
         self.halves = [Half(control, d, random.Random(f"{seed} {d}"), self, **options) for d in DIRECTIONS]
         self.software, self.body = Software(control, seed, busy), body
         self.now, self.levels, self.rows = 0, [], []
+        self.pushed, self.offered = [], []  # the cycles in which jobs were
         if self.started:
             self.sim.reset()
         self.started = True
@@ -237,13 +238,17 @@ class ControlBench:
     async def _watch(self, ctx):
         """A soft reset must find all jobs ended; ``levels``, the cycles that it lasted; ``rows`` of tables written."""
         control = self.dut.control
-        async for _, _, level, row, busy, jobs in ctx.tick().sample(
-            control.soft_reset, control.table_write,
+        async for _, _, level, row, push, busy, jobs in ctx.tick().sample(
+            control.soft_reset, control.table_write, control.queue.push,
             control.compress_busy | control.decompress_busy,
             control.compress_job.valid | control.decompress_job.valid,
         ):
             self.now += 1
             self.levels.append(level)
+            if push:
+                self.pushed.append(self.now)
+            if jobs and (not self.offered or self.offered[-1] < self.now - 1):
+                self.offered.append(self.now)
             if row.valid:
                 self.rows.append(tuple(row[name] for name in ("table", "row", "v_min", "count")))
             assert not (level and (busy or jobs)), "soft reset while a job is under way"

@@ -22,8 +22,8 @@ RESET_CYCLES = 8  # of a soft reset; as many again pass before a job may begin
 class Control(wiring.Component):
     """AXI4-Lite registers (driver/registers.md), the queue of jobs, results, counters and the interrupt.
 
-    An access takes 5 cycles from its address to its answer, of a counter 8 to 21. Both halves are given jobs
-    one at a time. What each does is counted as it says.
+    An access takes 6 cycles from its last part to its answer, that to a counter's low half 9 to 20. Both halves are
+    given jobs one at a time. What each does is counted as it says.
 
     Soft reset: both halves are told to abort; when they have, and are idle, ``soft_reset`` is high for 8 cycles. AXI
     ports are not disturbed. It waits as long as a half is busy.

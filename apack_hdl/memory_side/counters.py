@@ -28,8 +28,8 @@ class Counters(wiring.Component):
     """Counts what passes, in 64 bits each: 12 flip-flops or so a counter instead of 64, and one wide adder for all.
 
     A counter's turn comes every 12 cycles; what was counted since is added to its row then. Reading the low half waits
-    for the turn (an answer comes 4 to 17 cycles after the access) and takes the high half along; reading any high half
-    gives that one. Writes are ignored. What passes is counted within 2 cycles.
+    for the turn (its answer comes 6 to 17 cycles after the access, others 3) and takes the high half along; reading any
+    high half gives that one. Writes are ignored. What passes is counted within 2 cycles.
 
     Members
     -------

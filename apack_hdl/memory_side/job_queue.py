@@ -18,7 +18,7 @@ class JobQueue(wiring.Component):
 
     The oldest job is checked; a bad one has its result at once. A good one begins when ``enable`` is set, its direction
     is idle, the other direction is too unless the job says ``overlap``, and there is room for its result: so no result
-    is ever lost or held up. From ``push`` to the offer of a job to idle halves 14 cycles.
+    is ever lost or held up. From ``push`` to the offer of a job to an idle block's half 12 cycles.
 
     What goes to the halves is registered. ``decompress_result.ready`` depends on ``compress_result.valid``, with which
     it shares the way into the queue of results.

@@ -350,3 +350,32 @@ def test_tables(seed):
                     assert await load(ctx, store, table, rng, share) == [held[table, row] for row in range(N)]
 
     bench(p).run(seed, body, busy=0.8)
+
+
+def test_latencies():
+    """As documented: of registers 6 cycles, of a counter's low half 9 to 20, of a job 12 until it is offered."""
+    p, rng, seen = SMALL, random.Random(8), {}
+
+    async def body(software, halves):
+        ctx, axil = software.ctx, software.control.axil
+        ctx.set(axil.rready, 1)
+        for name in ("ID", "COMPRESS_VALUES_LO", "DECOMPRESS_STALL_ENGINES_LO", "COMPRESS_VALUES_HI"):
+            for gap in range(12):
+                ctx.set(axil.araddr, OFFSET[name])
+                ctx.set(axil.arvalid, 1)
+                await ctx.tick().until(axil.arready)
+                asked = bench(p).now
+                ctx.set(axil.arvalid, 0)
+                await ctx.tick().until(axil.rvalid)
+                seen.setdefault(name, set()).add(bench(p).now - asked)
+                await ctx.tick().repeat(gap + 1)
+        ctx.set(axil.rready, 0)
+        await software.write("CONTROL", enable=1)
+        await software.push(good_job(rng, p))
+        await software.ctx.tick().repeat(20)
+        seen["job"] = {bench(p).offered[0] - bench(p).pushed[0]}
+
+    bench(p).run(8, body)
+    assert seen.pop("job") == {12}
+    assert seen.pop("ID") == seen.pop("COMPRESS_VALUES_HI") == {6}
+    assert {min(s) for s in seen.values()} == {9} and {max(s) for s in seen.values()} == {20}

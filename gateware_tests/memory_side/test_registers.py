@@ -1,5 +1,6 @@
 """The register map, its documents, its hardware behind AXI4-Lite, and the C driver on that hardware."""
 
+import json
 import random
 import re
 import shutil
@@ -13,6 +14,7 @@ from axi_lite_manager import OKAY, SLVERR, AxiLiteManager
 from drivers import PERIOD
 from memory_side_control import ControlBench
 
+from apack_hdl.memory_side import waves
 from apack_hdl.memory_side.axi_lite import AxiLite
 from apack_hdl.memory_side.control import Control
 from apack_hdl.memory_side.driver import FOLDER, documents
@@ -330,3 +332,12 @@ def test_driver_compiles_and_drives_the_hardware(tmp_path):
     }
     assert {name: words[0] for name, words in said.items() if words} == expected and "end" in said
     assert compressor.jobs[1]["data_address"] == 0x123456789
+
+
+@pytest.mark.parametrize("name", waves.DIAGRAMS)
+def test_timing_diagrams_are_what_happens(name):
+    """If this fails: ``python -m apack_hdl.memory_side.waves``."""
+    text = waves.as_text(waves.DIAGRAMS[name]())
+    assert (waves.FOLDER / f"{name}.json").read_text(encoding="utf-8") == text
+    drawn = (waves.FOLDER / f"{name}.svg").read_text(encoding="utf-8")
+    assert all(f">{label}<" in drawn for row in json.loads(text)["signal"] for label in row.get("data", ()))
