@@ -143,7 +143,7 @@ class BlockWriter(wiring.Component):
         m.d.comb += crc.chunks.p.end.eq(end)
         m.d.comb += ready.eq(fork(m, "chunks", offered, self.chunks, crc.chunks))
         with m.If(offered & ready):
-            m.d.sync += offsets.eq(source.last & ~end)
+            m.d.sync += offsets.eq((offsets | source.last) & ~end)
 
     def _enter(self, m: Module, sizes: Fifo, crc: Crc32):
         """The entry of a block whose bytes have all been handed over."""
