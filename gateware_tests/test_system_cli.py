@@ -110,11 +110,13 @@ def test_every_scheme_has_its_answers(figures):
     model = model_system(figures, load_machine("tensorcore"), load_memory("ddr4-3200"))
     answers = model["answers"]["schemes"]
     assert set(answers) == set(model["schemes"]) - {"raw"}
-    assert answers["apack"] == {"bandwidth_share": None, "bandwidth_gbs": None, "memory": None}  # slower than raw
+    coded, chosen = answers["apack"], answers["apack, chosen"]
+    assert [coded[key] for key in ("bandwidth_share", "bandwidth_gbs", "memory")] == [None] * 3  # slower than raw
+    assert coded["break_even"]["time"] is None
+    assert 0 < coded["break_even"]["energy"] < chosen["break_even"]["energy"] < 1
+    assert answers["zvc"]["break_even"] == {"time": 1.0, "energy": 1.0}  # its engines cost nothing
     floor, rival = answers["floor"]["bandwidth_share"], answers["zvc"]["bandwidth_share"]
     assert 0.5 < floor < rival <= 1 and answers["floor"]["memory"] == "ddr4-3200"
-    even = model["answers"]["break_even"]
-    assert even["time"] is None and 0 < even["energy"] < even["chosen"] < 1
     hbm = model_system(figures, load_machine("tensorcore"), load_memory("hbm2"))["answers"]["schemes"]
     assert hbm["apack, chosen"]["memory"] == "hbm2"
     slow = model_system(figures, load_machine("npu"), load_memory("lpddr5"))["answers"]["schemes"]["floor"]["memory"]

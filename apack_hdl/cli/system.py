@@ -184,7 +184,8 @@ def render(document: dict, per: str) -> None:
         if per == "layer":
             print_table("", *tables.layer_rows(model))
         if "answers" in model:
-            print_table("to be as fast as raw", *tables.need_rows(document, model["answers"]))
+            print_table("break-even ratio, and memory to be as fast as raw",
+                        *tables.need_rows(document, model["answers"]))
             print_table("with another memory, chosen", *tables.technology_rows(model["answers"]))
             print_table("with one block length, all coded", *tables.block_rows(model["answers"]))
         for line in tables.answer_lines(document, model):

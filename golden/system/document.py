@@ -14,7 +14,7 @@ from .machine import KIB, Machine
 from .memory import Memory
 from .running import run_all, total
 from .schemes import effective_ratio, schemes
-from .study import Case, block_study, break_even, compare, scheme_answers, sensitivity, technologies
+from .study import Case, block_study, compare, scheme_answers, sensitivity, technologies
 from .tensors import tensors_of
 from .tiling import search
 
@@ -99,7 +99,7 @@ def _answers(layers: list[Layer], machine: Machine, memory: Memory, found: dict)
     return {
         "schemes": {name: scheme_answers(case, best if case is chosen else technologies(case))
                     for name, case in cases.items()},
-        "break_even": break_even(cases["apack"]), "technologies": best,
+        "technologies": best,
         "sensitivity": sensitivity(cases["apack"], chosen), "blocks": block_study(cases["apack"]),
     }
 

@@ -3,8 +3,9 @@
 import io
 from pathlib import Path
 
+from .tables import PARTS
+
 SCHEMES = {"raw": ("0.55", "raw"), "apack, chosen": ("tab:blue", "APack, chosen")}
-PARTS = {"mac_pj": "MACs", "sram_pj": "buffers", "memory_pj": "memory", "codec_pj": "codec", "static_pj": "static"}
 GAINS = {"apack, chosen": "tab:blue", "apack, ideal engines": "tab:cyan"}
 MOST_LAYERS = 60  # bars that can be told apart
 

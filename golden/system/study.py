@@ -75,24 +75,23 @@ def largest(holds: Callable[[float], bool], low: float, high: float) -> float | 
 
 
 def break_even(case: Case) -> dict:
-    """Ratios, the same for all tensors, up to which the engines pay; None: never.
+    """Ratios, the same for all tensors, up to which the scheme's engines pay in ``time`` and ``energy``; None: never.
 
-    ``time``, ``energy``: with every tensor coded. ``chosen``: with each stored as suits it (:func:`choose`), energy
-    times time is lower by ``WORTH``.
+    Where each tensor is stored as suits it, they never cost: then both are the ratio up to which energy times time is
+    lower by ``WORTH``.
     """
-    raw = case.run(RAW)
+    raw, codec = case.run(RAW), case.scheme.codec
+    if case.choosing:
+        def worth(ratio: float) -> bool:
+            run = case.coded(scheme=uniform(ratio, codec))
+            return run.time * run.energy <= raw.time * raw.energy * (1 - WORTH)
 
-    def at(ratio: float) -> Run:
-        return case.run(uniform(ratio, case.scheme.codec))
-
-    def chosen(ratio: float) -> float:
-        found = Case(case.layers, case.machine, case.memory, uniform(ratio, case.scheme.codec), choosing=True)
-        return (run := found.coded()).time * run.energy
-
+        ratio = largest(worth, 0.001, 1.0)
+        return {"time": ratio, "energy": ratio}
     return {
-        "time": largest(lambda r: at(r).time <= raw.time * (1 + 1e-12), 0.001, 1.0),
-        "energy": largest(lambda r: at(r).energy <= raw.energy * (1 + 1e-12), 0.001, 1.0),
-        "chosen": largest(lambda r: chosen(r) <= raw.time * raw.energy * (1 - WORTH), 0.001, 1.0),
+        key: largest(lambda r, key=key: getattr(case.run(uniform(r, codec)), key) <= getattr(raw, key) * (1 + 1e-12),
+                     0.001, 1.0)
+        for key in ("time", "energy")
     }
 
 
@@ -127,14 +126,17 @@ def technologies(case: Case, names=MEMORIES) -> list[dict]:
 
 
 def scheme_answers(case: Case, rows: list[dict]) -> dict:
-    """What memory the case's scheme needs to be as fast as raw storage; ``rows``: its :func:`technologies`.
+    """:func:`break_even`, and what memory the case's scheme needs to be as fast as raw storage on the case's.
 
-    ``bandwidth_share``, ``bandwidth_gbs``: of the case's memory, None if all of it is not enough; ``memory``: the
-    slowest of the rows' that will do, None for none.
+    ``rows``: its :func:`technologies`. ``bandwidth_share``, ``bandwidth_gbs``: of the case's memory, None if all of it
+    is not enough; ``memory``: the slowest of the rows' that will do, None for none.
     """
     share = smallest_bandwidth(case)
-    return {"bandwidth_share": share, "bandwidth_gbs": None if share is None else share * case.memory.read_gbs,
-            "memory": next((row["name"] for row in rows if row["smallest"]), None)}
+    return {
+        "break_even": break_even(case), "bandwidth_share": share,
+        "bandwidth_gbs": None if share is None else share * case.memory.read_gbs,
+        "memory": next((row["name"] for row in rows if row["smallest"]), None),
+    }
 
 
 def sensitivity(case: Case, chosen: Case) -> dict[str, list[dict]]:

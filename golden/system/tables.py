@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+PARTS = {"mac_pj": "MACs", "sram_pj": "buffers", "memory_pj": "memory", "codec_pj": "codec", "static_pj": "static"}
 SHORT = {
     "convolution": "conv", "depthwise": "depth", "fully connected": "dense", "elementwise": "values",
     "weights only": "weights", "decoders": "dec", "encoders": "enc", "compute": "array",
@@ -42,10 +43,13 @@ def technology_rows(answers: dict):
 
 
 def need_rows(document: dict, answers: dict):
-    """What memory each scheme needs to be as fast as raw storage on the one that was asked for."""
-    columns = ("scheme", "GB/s", f"of {document['memory']['name']}", "slowest memory")
+    """Up to which ratio of all tensors each scheme pays, in time and in energy, and what memory it needs to be as fast
+    as raw storage on the one that was asked for.
+    """
+    columns = ("scheme", "break-even", "energy", "GB/s", f"of {document['memory']['name']}", "slowest memory")
     return columns, [
-        (name, *(("-", "-") if s["bandwidth_gbs"] is None else
+        (name, *("-" if value is None else f"{value:.2f}" for value in s["break_even"].values()),
+         *(("-", "-") if s["bandwidth_gbs"] is None else
                  (f"{s['bandwidth_gbs']:.1f}", f"{s['bandwidth_share']:.0%}")), s["memory"] or "-")
         for name, s in answers["schemes"].items()
     ]
@@ -97,12 +101,10 @@ def answer_lines(document: dict, model: dict) -> list[str]:
     lines = []
     if not model["macs"]:
         lines.append("no layer with MACs could be derived: that takes activations (apack profile), or --context")
+    for name in ("raw", "apack, chosen"):
+        lines.append(f"energy, {name}: {shares(model['schemes'][name])}")
     if "answers" in model:
-        answers, even = model["answers"], model["answers"]["break_even"]
-        lines.append("break-even: engines pay if tensors shrink to " + ", ".join(
-            f"{value:.2f} ({what})" if value is not None else f"nothing ({what})"
-            for what, value in zip(
-                ("in time, all coded", "in energy, all coded", "chosen"), even.values(), strict=True)))
+        answers = model["answers"]
         best = next(b for b in answers["blocks"] if b["best"])
         lines.append(f"best single block length, all coded: {best['block']} values (speedup {best['speedup']:.3f})")
         for name, rows in answers["sensitivity"].items():
@@ -110,6 +112,12 @@ def answer_lines(document: dict, model: dict) -> list[str]:
             lines.append(f"{name}, chosen: speedup " + ", ".join(
                 f"{r['chosen']['speedup']:.2f} at {sign}{r['factor']:g}" for r in rows))
     return lines + [f"{count} x {note}" for note, count in model["notes"].items()]
+
+
+def shares(scheme: dict) -> str:
+    """What takes how much of a scheme's energy."""
+    found = {text: scheme[part] / scheme["energy"] for part, text in PARTS.items() if scheme["energy"]}
+    return ", ".join(f"{text} {share:.0%}" for text, share in found.items() if share)
 
 
 def time_text(ns: float) -> str:
