@@ -180,7 +180,6 @@ class WriteMemory(_Side):
             ctx.set(axi.bvalid, 0)
         if self.shown is None and self.unanswered and self.unanswered[0].taken and self.willing("b"):
             burst = self.unanswered[0]
-            burst.due = burst.due or self.now + self.rng.randint(*self.latency)
             if burst.due <= self.now:
                 self.shown = self.unanswered.popleft()
                 ctx.set(axi.bresp, self.rng.choice((2, 3)) if burst.failed else 0)
@@ -197,6 +196,7 @@ class WriteMemory(_Side):
         burst.done += 1
         self.beats.append(self.now)
         if last:
+            burst.due = self.now + self.rng.randint(*self.latency)
             self.unanswered.append(self.unwritten.popleft())
 
 

@@ -10,10 +10,10 @@ from golden.config import check_int
 from .aligner import Aligner, aligned_layout
 from .axi import BURST_INCR, CACHE, PROT, axi_read
 from .bursts import BurstCutter, burst_beats, run_layout
-from .fifo import Fifo
 from .layouts import SIZE_BITS, range_layout, read_chunk_layout
 from .memory_fifo import MemoryFifo
 from .parameters import MemorySide
+from .spare import Spare
 
 
 class AxiReader(wiring.Component):
@@ -67,7 +67,7 @@ class AxiReader(wiring.Component):
         under_way, drop = Signal(bits_for(p.outstanding), name="under_way"), Signal()
         planner, aligner = ReadPlanner(p, self.tag), Aligner(p, self.tag)
         plans = MemoryFifo(aligned_layout(p, self.tag), max(2, 1 << (p.outstanding - 1).bit_length()))
-        beats = Fifo(data.StructLayout({"data": p.data_width, "error": 1}), 2)
+        beats = Spare(data.StructLayout({"data": p.data_width, "error": 1}))
         for name, part in {"planner": planner, "plans": plans, "beats": beats, "aligner": aligner}.items():
             m.submodules[name] = ResetInserter(drop)(part)
 

@@ -11,6 +11,7 @@ from .fifo import Fifo
 from .layouts import chunk_layout, entry_layout, write_range_layout
 from .parameters import MemorySide
 from .range_bodies import RangeBodies
+from .spare import Spare
 
 
 class AxiWriter(wiring.Component):
@@ -28,7 +29,7 @@ class AxiWriter(wiring.Component):
     A beat per cycle for full chunks; fewer bytes in a chunk cost nothing but that. Between ranges no cycle is lost, but
     one at a flush whose bytes make two beats. From a range to its ``awvalid`` 3 cycles, from the chunk that
     completes a beat to ``wvalid`` 3 cycles, and not before 3 cycles after its burst's ``awvalid``.
-    All outputs to AXI are registers or a choice of two; ``ranges.ready`` depends combinationally on ``axi.awready``,
+    All outputs to AXI are registers; ``ranges.ready`` depends combinationally on ``axi.awready``,
     ``chunks.ready`` on its own ``bytes``, all on ``stop``.
 
     **stop** ends everything: no new address is offered, beats that are still to come of bursts that were are written
@@ -120,7 +121,7 @@ class AxiWriter(wiring.Component):
         """The data channel."""
         p, axi = self.p, self.axi
         word = data.StructLayout({"data": p.data_width, "strobe": p.data_bytes, "last": 1})
-        m.submodules.words = words = Fifo(word, 2)  # so that `wready` does not reach into what makes the data
+        m.submodules.words = words = Spare(word)  # so that `wready` does not reach into what makes the data
         busy, entries, left = Signal(), Signal(reset_less=True), Signal(8, reset_less=True)
         put, last = Signal(), Signal()
         m.d.comb += [

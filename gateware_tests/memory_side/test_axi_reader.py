@@ -171,7 +171,7 @@ def test_stop_at_every_cycle(outstanding):
         assert bench.chunks == expected
 
     async def main(ctx):
-        for cycle in range(70):
+        for cycle in range(45):
             await interrupt(ctx, cycle)
 
     simulate(dut, main)
