@@ -292,11 +292,11 @@ def test_jobs_wait_for_enable():
 
 
 async def load(ctx, store, table, rng, share):
-    """The rows that a store gives for a table; the stream's law is checked."""
+    """The rows that a store gives for a table, and in how many cycles; the stream's law is checked."""
     rows, pending = [], None
     ctx.set(store.load.payload.table, table)
     ctx.set(store.load.valid, 1)
-    for _ in range(800):
+    for cycle in range(800):
         ready = int(rng.random() < share)
         ctx.set(store.rows.ready, ready)
         _, _, valid, payload, taken = await ctx.tick().sample(store.rows.valid, store.rows.payload, store.load.ready)
@@ -307,7 +307,7 @@ async def load(ctx, store, table, rng, share):
             rows.append(row)
         if taken:
             ctx.set(store.load.valid, 0)
-            return rows
+            return rows, cycle
     raise AssertionError(f"only {len(rows)} rows came")
 
 
@@ -347,7 +347,9 @@ def test_tables(seed):
         for share in (1.0, 0.3):
             for table in rng.sample(range(p.tables), p.tables):
                 for store in bench(p).dut.stores:
-                    assert await load(ctx, store, table, rng, share) == [held[table, row] for row in range(N)]
+                    rows, cycles = await load(ctx, store, table, rng, share)
+                    assert rows == [held[table, row] for row in range(N)]
+                    assert share < 1 or cycles == 2 * N + 2
 
     bench(p).run(seed, body, busy=0.8)
 
