@@ -126,6 +126,19 @@ def test_markdown(document):
     assert ahead[0] == ["takes less than APack", "weights", "activations"] and len(ahead) == 4
 
 
+def test_documents_say_what_the_sample_gives():
+    """The sample's lines of the tables in both READMEs, but for the other schemes."""
+    short, weights, activations = map(rows_of, markdown(footprint([PATH])).split("\n\n"))
+    root = Path(__file__).parents[1]
+    lines = {name: [line for line in (root / name).read_text("utf-8").splitlines() if line.startswith("| sample |")]
+             for name in ("README.md", "golden/README.md")}
+    (in_short,) = rows_of(lines["README.md"][0])
+    full_weights, full_activations, over = (rows_of(line)[0] for line in lines["golden/README.md"])
+    assert [*in_short[:4], *in_short[5:9]] == short[2]
+    assert full_weights[:-1] == weights[2] and full_activations[:-1] == activations[2]
+    assert over[4] == weights[2][5]
+
+
 def test_markdown_names_all_that_take_less(document):
     model = document["models"][0]
     changed = {group: sums | {"apack_bits": 1000, "rivals": {"a": 990, "b": 1001, "c": 900}}
