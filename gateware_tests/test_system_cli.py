@@ -1,32 +1,25 @@
 """`apack system`: what it prints and writes, its errors, and the model beside others'."""
 
 import json
-import random
 import re
-import warnings
-from dataclasses import asdict, replace
 
 import numpy as np
 import pytest
-from drivers import Bench
-from models import random_block, random_table
-from test_decoder import Work, encoded
-from test_encoder_streams import LATENCY
 
 from apack_hdl.cli import main
-from apack_hdl.decoder import Decoder
-from apack_hdl.encoder import Encoder
-from apack_hdl.presets import PRESETS
-from golden.container import compress
 from golden.footprint import Settings, model_footprint
 from golden.sample import PATH as SAMPLE
-from golden.system import MACHINES, MEMORIES, Options, load_machine, load_memory, model_system, with_reports
-from golden.system.crosscheck import compare_cycles
-from golden.system.dram import device_energy
-from golden.system.dram import figures as energydram_figures
-from golden.system.machine import Array
-from golden.system.schemes import schemes
-from golden.tensors import open_model
+from golden.system import (
+    MACHINES,
+    MEMORIES,
+    Options,
+    load_machine,
+    load_memory,
+    model_system,
+    summary,
+    with_reports,
+)
+from golden.system.variations import held_out, rows
 
 
 def apack(capsys, *args):
@@ -95,8 +88,8 @@ def test_document_report_and_pictures(capsys, pack, footprint, tmp_path):
 def test_factors_of_one_are_the_case_itself(figures):
     model = model_system(figures, load_machine("tensorcore"), load_memory("ddr4-3200"))
     coded, chosen = model["schemes"]["apack"], model["schemes"]["apack, chosen"]
-    for name, rows in model["answers"]["sensitivity"].items():
-        same = [row for row in rows if row["factor"] == 1.0 and name != "decoder streams"]
+    for name, found in model["answers"]["sensitivity"].items():
+        same = [row for row in found if row["factor"] == 1.0 and name != "decoder streams"]
         assert all(row[key] == coded[key] and row["chosen"][key] == chosen[key]
                    for row in same for key in ("speedup", "efficiency", "traffic")), name
         assert len(same) == (name != "decoder streams")
@@ -128,49 +121,6 @@ def test_every_scheme_has_its_answers(figures):
 def test_every_machine_runs_on_every_memory(figures, machine, memory):
     found = model_system(figures, load_machine(machine), load_memory(memory), Options(batch=2, study=False))
     assert found["schemes"]["floor"]["speedup"] >= 1 and "answers" not in found
-
-
-def test_what_a_block_takes_is_what_files_of_short_blocks_take():
-    """The sizes for other block lengths, which the model estimates, against the files' exact sizes."""
-    machine, settings = load_machine("tensorcore"), Settings()
-    ratio = schemes(model_footprint(SAMPLE, settings)["tensors"], settings.config.block, machine)["apack"].ratio
-    estimate = exact = 0
-    with open_model(SAMPLE) as pack:
-        for record in [r for r in pack.records if r.kind == "weight" and r.meta["n_total"] > 20_000]:
-            array, length = pack.load(record), 256
-            exact += len(compress(array, config=Settings().config, block=length))
-            operand = type("Operand", (), {"tensor": f"weights {record.key}", "kind": "weights"})
-            estimate += array.size * ratio(operand) + -(-array.size // length) * machine.codec.block_bytes
-    assert estimate == pytest.approx(exact, rel=0.01)
-
-
-def first_value(ready: int) -> int:
-    """Cycles from words and orders, which come in the cycle ``ready``, to the first value where it is longest."""
-    preset, rng = PRESETS["balanced"], random.Random(1)
-    table = random_table(rng, replace(preset.codec, block=8), style="random")
-    decoder = Decoder(table.config, **preset.options("decoder"))
-    work = Work(decoder, [(table, [encoded(table, [random_block(rng, table, 8)])] * decoder.streams)], 0)
-    bench, expected = Bench(decoder), work.expected()
-    gates = work.busy(bench, 1.0)
-    for name, may in list(gates.items()):
-        if name.startswith(("blocks", "symbols", "offsets")):
-            gates[name] = lambda now, may=may: now >= ready and (may(now) if callable(may) else True)
-    run = bench.run(work.inputs(), {name: len(out) for name, out in expected.items()}, seed=0, busy=gates)
-    assert run.out == expected
-    return max(run.times[work.port["values", j]][0] for j in range(decoder.streams)) - ready
-
-
-def test_machine_files_say_what_the_gateware_does():
-    """Streams, turns a block, and latency, of the engines' presets."""
-    balanced = PRESETS["balanced"]
-    streams, latency = balanced.decoder.get("streams", 1), first_value(100)
-    for name in MACHINES:
-        codec = load_machine(name).codec
-        assert codec.decoders.block_cycles == Decoder.BLOCK_CYCLES
-        assert codec.encoders.block_cycles == Encoder.BLOCK_CYCLES
-        assert codec.decoders.streams == streams and codec.encoders.streams == balanced.encoder.get("streams", 1)
-        assert codec.decoders.latency_cycles == latency == 4 * streams - 1
-        assert codec.encoders.latency_cycles == LATENCY[balanced.encoder.get("streams", 1)][0]
 
 
 @pytest.mark.parametrize("array", [np.zeros(0, np.int8), np.int8(3), np.full(1000, -7, np.int8)])
@@ -320,60 +270,26 @@ def test_a_footprint_of_another_model_is_refused(capsys, pack, footprint, tmp_pa
     assert code == 2 and "is not a footprint" in err
 
 
-# Others' models
+def test_other_choices(figures):
+    """The first variation is the machine itself, and the others differ in what they say."""
+    machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
+    found = dict(rows([figures], "tensorcore", "ddr4-3200", 1))
+    own = model_system(figures, machine, memory, Options(study=False))
+    assert found["as shipped"] == summary([own])
+    shipped, packed = found["as shipped"]["apack"], found["blocks follow each other without gaps"]["apack"]
+    assert packed["traffic"] < shipped["traffic"]
+    assert found["16 cycles between engines and memory"]["apack"]["speedup"] < shipped["speedup"]
+    assert found["engines at an activity of 0.1"]["apack"]["efficiency"] > shipped["efficiency"]
+    assert {"depthwise convolutions one group at a time"} == set(dict(rows([figures], "npu", "lpddr4", 1))) - set(found)
 
 
-@pytest.mark.parametrize("dataflow", ["weights", "outputs"])
-def test_cycles_are_scale_sim_s(dataflow):
-    pytest.importorskip("scalesim")
-    from golden.system.layers import Layer, Operand
-
-    layers = [Layer(str(i), "fully connected", g, m, n, k, input=Operand(None, m * k, 8, "activations"),
-                    weights=Operand(None, n * k, 8, "weights"), output=Operand(None, m * n, 8, "activations"))
-              for i, (g, m, n, k) in enumerate([(1, 49, 160, 96), (1, 1, 100, 64), (16, 30, 1, 9), (1, 200, 33, 31)])]
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # theirs
-        rows = compare_cycles(layers, dataflow)
-    assert len(rows) == 4 and all(ours == theirs for _, ours, theirs in rows)
-
-
-@pytest.mark.parametrize("name", [name for name in MEMORIES if load_memory(name).device])
-def test_memories_are_energydram_s(name):
-    """The figures in memories.toml are what the library makes of the devices' currents, to the last digit."""
-    pytest.importorskip("energydram")
-    memory = load_memory(name)
-    assert energydram_figures(memory.device) == {key: getattr(memory, key)
-                                                 for key in ("read_pj", "write_pj", "background_mw")}
-    # What others state of whole systems, controller and all: more, and not several times as much.
-    total = memory.read_pj + memory.background_mw / memory.read_gbs / 8
-    published = {"ddr4-3200": 21.5, "ddr4-2400": 20.3, "lpddr4": 11.6}[name]
-    assert published / 2 < total < published
-
-
-def test_estimates_follow_from_what_they_are_estimates_of():
-    lpddr4, lpddr5, hbm2, hbm3 = map(load_memory, ("lpddr4", "lpddr5", "hbm2", "hbm3"))
-    for key in ("read_pj", "write_pj"):
-        assert getattr(lpddr5, key) == round(0.8 * getattr(lpddr4, key), 1)
-        assert getattr(hbm3, key) == round(getattr(hbm2, key) * (1.1 / 1.2) ** 2, 2)
-    assert lpddr5.background_mw == round(0.8 * 2 * lpddr4.background_mw)  # twice the channels
-    pytest.importorskip("energydram")
-    wires, pcm = device_energy(load_memory("ddr4-3200").device), load_memory("pcm")
-    assert pcm.read_pj == round(2.47 + 0.93 + wires["read_wires_pj"], 1)
-    assert pcm.write_pj == round(16.82 + 1.02 + wires["write_wires_pj"], 1)
-
-
-def test_energydram_s_own_example():
-    """DDR3 of its tests: 67.5 mW with open rows, 202.5 mW to read without pause, 5.2 mW of refresh."""
-    energydram = pytest.importorskip("energydram")
-    currents = energydram.IDDs(idd0=95, idd2p=35, idd2n=42, idd3p=40, idd3n=45, idd4r=180, idd4w=185, idd5=215)
-    timing = energydram.Timing(RRD=6, RAS=35, RP=12.5, RFC=160, REFI=7800)
-    dram = energydram.EnergyDDR(1.25, timing, 1.5, currents, 1)
-    assert dram.background_energy(cycles_bankact_ckehi=1) / 1.25 == pytest.approx(67.5, abs=0.1)
-    assert dram.readwrite_energy(1, 0) / 4 / 1.25 == pytest.approx(202.5, abs=0.1)
-
-
-def test_sources_are_given_for_every_constant():
-    for name in MACHINES:
-        assert set(load_machine(name).sources) == {"array", "buffers", "codec", "energy"}
-    assert all(load_memory(name).source for name in MEMORIES)
-    assert Array(**asdict(load_machine("tpu").array)).macs_per_cycle == 65536
+def test_what_is_chosen_on_one_input_is_run_on_the_others(figures):
+    machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
+    seen, own = held_out(figures, machine, memory, 16)
+    assert own["speedup"] * own["efficiency"] >= seen["speedup"] * seen["efficiency"] > 1
+    first = [t for t in figures["tensors"] if t["input"] in (None, 0)]
+    assert held_out(figures | {"tensors": first}, machine, memory, 1) is None  # before anything is looked up
+    # The same input twice: what is chosen on it fits it as well the second time.
+    twice = [next(o for o in first if o["name"] == t["name"]) | {"key": t["key"], "input": t["input"]}
+             if t["kind"] == "activation" else t for t in figures["tensors"]]
+    assert len({*map(str, held_out(figures | {"tensors": twice}, machine, memory, 16))}) == 1
