@@ -33,7 +33,8 @@ def main(arguments: list[str] | None = None) -> None:
     if asked.command == "equal":
         try:
             names = Settings(rivals=tuple(asked.rivals.split(","))).rivals
-            print(markdown([compare(path, asked.kind, names) for path in asked.packs]), end="")
+            for line in markdown(compare(path, asked.kind, names) for path in asked.packs):
+                print(line, end="", flush=True)  # each takes a while
         except (ValueError, TypeError, OSError) as error:
             parser.error(str(error))
         return

@@ -5,6 +5,7 @@ that can be read alone, and checksums. So the rivals are given those (``in block
 (``bare``). Every tensor is coded with its own statistics.
 """
 
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from statistics import fmean
 
@@ -13,6 +14,7 @@ from ..config import CodecConfig
 from ..footprint import Settings, tensor_sizes
 from ..footprint.sizes import CHECKSUM_BYTES
 from ..header import DIRECTORY, Header, table_bytes
+from ..report.markdown import as_lines
 from ..search import histogram, search_table
 from ..tensors import open_model
 from . import RIVALS
@@ -70,10 +72,13 @@ def _in_blocks(name: str, codes, width: int, block: int) -> float:
     return sum(RIVALS[name].bits(codes[first : first + block], width) for first in range(0, len(codes), block))
 
 
-def markdown(found: list[dict]) -> str:
-    """The models' ratios as a table, the mean below."""
-    columns = [name for name in found[0] if name != "model"]
-    mean = {"model": "**mean**"} | {name: fmean(line[name] for line in found) for name in columns}
-    lines = [["model", *columns], ["---", *["---:"] * len(columns)]]
-    lines += [[line["model"], *(f"{line[name]:.4f}" for name in columns)] for line in [*found, mean]]
-    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+def markdown(found: Iterable[dict]) -> Iterator[str]:
+    """The models' ratios as a table, a line as soon as it is known, the mean in the end."""
+    lines = []
+    for line in found:
+        if not lines:
+            yield as_lines([list(line), ["---", *["---:"] * (len(line) - 1)]])
+        lines.append(line)
+        yield as_lines([[line["model"], *(f"{line[name]:.4f}" for name in line if name != "model")]])
+    mean = [f"{fmean(line[name] for line in lines):.4f}" for name in lines[0] if name != "model"]
+    yield as_lines([["**mean**", *mean]])
