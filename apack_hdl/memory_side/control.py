@@ -107,6 +107,8 @@ class Control(wiring.Component):
             m.d.comb += self.shown[f"status_busy_{direction}"].eq(queue.running[k] | busy)
             for name in ("values", "stored", "stalls"):
                 m.d.comb += passing[name].eq(getattr(self, f"{direction}_{name}"))
+        m.d.comb += counters.clear.eq(
+            self.pulses.counters_clear_clear | self.soft_reset.replicate(len(counters.clear)))
 
     def _soft_reset(self, m: Module) -> Signal:
         """Whether jobs are to be ended, forgotten, or not yet to be begun because of a soft reset; aborts, too."""
@@ -201,5 +203,3 @@ class Control(wiring.Component):
             m.d.sync += refused.eq(bad)
         with m.Elif(self.soft_reset):
             m.d.sync += refused.eq(0)
-        m.d.comb += self.counters.clear.eq(
-            self.pulses.counters_clear_clear | self.soft_reset.replicate(len(self.counters.clear)))
