@@ -42,26 +42,26 @@ def to_raw(values, width: int) -> Stored:
 
 
 class Tensor:
-    """A random table for values of ``width`` bits, W or less, and blocks of such values."""
+    """A random table for values of ``width`` bits, W or less, or ``rows`` (first values, counts); blocks of values."""
 
-    def __init__(self, rng: random.Random, config: CodecConfig, width: int | None = None, style: str = ""):
+    def __init__(self, rng: random.Random, config: CodecConfig, width: int | None = None, rows=None):
         self.rng, self.width, narrow = rng, width or config.width, config
         if self.width < config.width:
             narrow = CodecConfig(width, config.rows - 1, config.prob_bits, config.mult_bits, config.block)
-        self.own = random_table(rng, narrow, style=style)
+        self.own = SymbolTable(config, *rows) if rows else random_table(rng, narrow)
         more = ((1 << width,), (0,)) if narrow is not config else ((), ())  # the row behind all others
         self.table = SymbolTable(config, self.own.v_min + more[0], self.own.counts + more[1])
 
-    def block(self, count: int, raw: bool | None = None) -> Stored:
-        """A block of ``count`` values, coded if it is shorter so than raw, unless ``raw`` says."""
-        values = random_block(self.rng, self.own, count)
-        plain = to_raw(values, self.width)
-        coded = Stored(count, *reference.encode_block(self.own, values))
-        if raw is None:
-            raw = len(coded.symbols) + len(coded.offsets) >= len(plain.offsets)
+    def block(self, count: int, raw: bool = False) -> Stored:
+        """A block of ``count`` values, coded if it is shorter so, unless it is to be ``raw``."""
         if not raw:
-            return coded
-        return to_raw([self.rng.getrandbits(self.width) for _ in values], self.width)
+            coded = self.coded(random_block(self.rng, self.own, count))
+            if len(coded.symbols) + len(coded.offsets) < (count * self.width + 7) // 8:
+                return coded
+        return to_raw([self.rng.getrandbits(self.width) for _ in range(count)], self.width)
+
+    def coded(self, values: list[int]) -> Stored:
+        return Stored(len(values), *reference.encode_block(self.own, values))
 
     def blocks(self, number: int) -> list[Stored]:
         """Blocks of any length."""

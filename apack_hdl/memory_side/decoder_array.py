@@ -147,7 +147,8 @@ class DecoderArray(wiring.Component):
         """Blocks in here."""
         blocks, leaves = Signal(range(2 * self.p.decoder_lanes * self.engines + 1)), Signal()
         m.d.comb += [
-            leaves.eq(self.values.valid & self.values.ready & self.values.p.last), self.busy.eq(blocks != 0),
+            leaves.eq(self.values.valid & self.values.ready & self.values.p.last),
+            self.busy.eq((blocks != 0) & ~self.clearing),
         ]
         with m.If(reserved != leaves):
             m.d.sync += blocks.eq(Mux(reserved, blocks + 1, blocks - 1))

@@ -22,6 +22,9 @@ class DecoderCell(wiring.Component):
     One value per cycle is decoded while each stream has a block; a block takes 2 turns of its stream (of S cycles) more
     than it has values. What comes in and leaves meanwhile takes nothing of that.
 
+    Latency from the last chunk of a block of n values, its stream idle, to its first beat (V + 5) S + 6 cycles at most,
+    to its last one (n + 5) S + 6.
+
     All outputs are registered, or outputs of memories, but for ``load.ready``, which depends on nothing outside. The
     memories' enables depend combinationally on ``values.ready``.
 

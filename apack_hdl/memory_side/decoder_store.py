@@ -53,8 +53,8 @@ class BlockStore(wiring.Component):
         self.address = bits_for(2 * S * self.rows - 1)
         self.words = p.data_width // WORD  # in a row
         words = stream.Signature(word_layout(WORD))
-        # Words held ready for each stream. Two do if its readers' turns (2S cycles) are long against the 4 cycles that a
-        # word takes; the beginning of a block needs more of them at once. With S = 1 another one is still `coming`
+        # Words held ready for each stream. Two do if its readers' turns, 2S cycles, are long against the 4 cycles that
+        # a word takes; the beginning of a block needs more of them at once. With S = 1 another one is still `coming`
         # when the next is asked for.
         self.depth, self.coming = max(2, 5 - S), int(S == 1)
         super().__init__({

@@ -23,7 +23,7 @@ class ValueStore(wiring.Component):
     their blocks by id all beats wait for the report: nobody must wait for a block that is not complete then.
 
     Latency from a value to the beat that it completes 3 cycles, if the block's turn has come. A beat a cycle; between
-    blocks 2 cycles in which there is none. ``values.values`` and ``values.id`` are outputs of memories, whose inputs
+    blocks a cycle in which there is none. ``values.values`` and ``values.id`` are outputs of memories, whose inputs
     depend combinationally on ``values.ready``; everything else is registered.
 
     Parameters
