@@ -107,10 +107,10 @@ CASES = [(32, 1, 1), (64, 5, 2), (64, 16, 8), (256, 256, 7), (512, 4, 3)]
 def test_stalls(data_width, burst, outstanding):
     p = parameters(data_width, burst=burst, outstanding=outstanding, address_width=64 if burst == 5 else 33)
     bench = Bench(AxiWriter(p))
-    for share in (0.3, {"w": 0.2}, {"aw": 0.2, "b": 0.1}, {"chunks": 0.2, "entries": 0.1}, {"ranges": 0.1}):
+    for share in (0.3, {"w": 0.2}, {"aw": 0.2, "b": 0.1}, {"chunks": 0.2, "entries": 0.1, "ranges": 0.2}):
         seed = f"{data_width} {burst} {share}"
         rng = random.Random(seed)
-        job = random_job(p, rng, 16)
+        job = random_job(p, rng, 12)
         errors = {address & -p.data_bytes for address in rng.sample(sorted(job.memory), 5)}
         job.feed(bench, seed, busy=share, errors=errors, latency=rng.choice([(0, 0), (0, 9), (20, 30)]), after=300)
 

@@ -2,6 +2,7 @@
 
 import random
 import zlib
+from functools import cache
 
 import pytest
 from drivers import Bench
@@ -9,6 +10,13 @@ from drivers import Bench
 from apack_hdl.memory_side.crc import Crc32
 from apack_hdl.memory_side.crc_matrices import ONES, backward, data_matrix, forward
 from apack_hdl.memory_side.parameters import DATA_WIDTHS, MemorySide
+
+
+@cache
+def bench(data_width):
+    """Made once: there is much to elaborate."""
+    p = MemorySide(engines=1, data_width=data_width)
+    return p, Bench(Crc32(p))
 
 
 def chunk(part, end):
@@ -42,15 +50,14 @@ def test_matrices_agree_with_zlib():
 
 @pytest.mark.parametrize("data_width", DATA_WIDTHS)
 def test_random_chunks(data_width):
-    p = MemorySide(engines=1, data_width=data_width)
-    bench = Bench(Crc32(p))
+    p, dut = bench(data_width)
     for busy in (1.0, 0.4, {"crc": 0.05}):
         rng = random.Random(f"{data_width} {busy}")
         blocks = [rng.randbytes(rng.choice((0, 1, p.data_bytes, rng.randint(0, 6 * p.data_bytes)))) for _ in range(20)]
         blocks.append(b"123456789")
         chunks = sum((in_chunks(cut(block, p.data_bytes, rng)) for block in blocks), [])
         seed = f"{data_width} {busy}"
-        run = bench.run({"chunks": chunks}, {"crc": len(blocks)}, seed=seed, busy=busy, watchdog=99999)
+        run = dut.run({"chunks": chunks}, {"crc": len(blocks)}, seed=seed, busy=busy, watchdog=99999)
         assert [out["payload"] for out in run.out["crc"]] == [zlib.crc32(block) for block in blocks]
         assert run.out["crc"][-1] == {"payload": 0xCBF43926}
 
@@ -58,14 +65,14 @@ def test_random_chunks(data_width):
 @pytest.mark.parametrize("data_width", DATA_WIDTHS)
 def test_cycles(data_width):
     """Two streams per block, each with an end that fills no chunk: at most a cycle more than chunks."""
-    p, rng = MemorySide(engines=1, data_width=data_width), random.Random(data_width)
+    (p, dut), rng = bench(data_width), random.Random(data_width)
     size, least = p.data_bytes, p.data_shift + 2
     blocks, chunks = [], []
     for _ in range(8):
         streams = [rng.randbytes(rng.randint(12 * size, 20 * size)) for _ in range(2)]
         blocks.append(b"".join(streams))
         chunks += in_chunks([part[at : at + size] for part in streams for at in range(0, len(part), size)])
-    run = Bench(Crc32(p)).run({"chunks": chunks}, {"crc": len(blocks)}, seed=data_width)
+    run = dut.run({"chunks": chunks}, {"crc": len(blocks)}, seed=data_width)
     assert [out["payload"] for out in run.out["crc"]] == [zlib.crc32(block) for block in blocks]
     ends = [cycle for cycle, each in zip(run.times["chunks"], chunks, strict=True) if each["end"]]
     delays = [crc - end for end, crc in zip(ends, run.times["crc"], strict=True)]
@@ -74,5 +81,5 @@ def test_cycles(data_width):
     assert run.times["chunks"][-1] + 1 <= len(chunks) + len(blocks)
 
     tiny = in_chunks([b"x"]) * 20
-    run = Bench(Crc32(p)).run({"chunks": tiny}, {"crc": 20}, seed=data_width)
+    run = dut.run({"chunks": tiny}, {"crc": 20}, seed=data_width)
     assert {b - a for a, b in zip(run.times["crc"], run.times["crc"][1:], strict=False)} == {least}
