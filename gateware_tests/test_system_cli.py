@@ -289,6 +289,9 @@ def test_what_is_chosen_on_one_input_is_run_on_the_others(figures):
     assert own["speedup"] * own["efficiency"] >= seen["speedup"] * seen["efficiency"] > 1
     first = [t for t in figures["tensors"] if t["input"] in (None, 0)]
     assert held_out(figures | {"tensors": first}, machine, memory, 1) is None  # before anything is looked up
+    worse = [t | ({"apack_bits": min(t["raw_bits"], 1.5 * t["apack_bits"])} if t["input"] else {})
+             for t in figures["tensors"]]
+    assert held_out(figures | {"tensors": worse}, machine, memory, 16)[0]["traffic"] > seen["traffic"]
     # The same input twice: what is chosen on it fits it as well the second time.
     twice = [next(o for o in first if o["name"] == t["name"]) | {"key": t["key"], "input": t["input"]}
              if t["kind"] == "activation" else t for t in figures["tensors"]]

@@ -14,7 +14,7 @@ from golden.system.machine import IDEAL, Codec, Engines
 from golden.system.running import run, run_all, total
 from golden.system.scheme import RAW, Scheme, uniform
 from golden.system.schemes import schemes
-from golden.system.study import Case, break_even, largest, smallest_bandwidth
+from golden.system.study import WORTH, Case, break_even, largest, smallest_bandwidth
 
 MACHINE, MEMORY = load_machine("tensorcore"), load_memory("ddr4-3200")
 CODEC = MACHINE.codec
@@ -57,6 +57,9 @@ def test_without_compute_time_is_the_memory_s(sample_layers):
     layers, _ = sample_layers
     machine = replace(MACHINE, array=replace(MACHINE.array, clock_ghz=100.0, units=1 << 20))
     found = total(run_all(layers, machine, replace(MEMORY, latency_ns=0.0), RAW))
+    for layer in LAYERS:  # of a tile: no more and no less than what is moved
+        one = run(layer, machine, MEMORY, RAW)
+        assert one.time == pytest.approx(one.memory + MEMORY.latency_ns, rel=0.01)
     prefetched = 0.05  # first weights are not waited for
     assert found.memory * (1 - prefetched) <= found.time <= found.memory * 1.05
 
@@ -64,8 +67,9 @@ def test_without_compute_time_is_the_memory_s(sample_layers):
 def test_layers_read_anew_take_the_same(sample_layers):
     """Layers that are equal are the same layer, whichever of them was seen first."""
     again = deepcopy(sample_layers[0])
-    for scheme in (RAW, uniform(0.6, CODEC)):
-        assert run_all(again, MACHINE, MEMORY, scheme) == run_all(sample_layers[0], MACHINE, MEMORY, scheme)
+    for machine in (MACHINE, load_machine("tpu")):  # which keeps outputs on chip
+        for scheme in (RAW, uniform(0.6, CODEC)):
+            assert run_all(again, machine, MEMORY, scheme) == run_all(sample_layers[0], machine, MEMORY, scheme)
 
 
 def test_weights_are_loaded_ahead():
@@ -87,6 +91,12 @@ def test_latency_is_counted_once():
     assert decoder.latency_ns == 23 and decoder.beyond_turns_ns == 23 + 1 - 3 * 6
     encoder = Engines(1, 1, 2.0, 1.0, 1, 9, 1.0, interface_cycles=4)
     assert encoder.latency_ns == 6.5 and encoder.beyond_turns_ns == (9 + 1 - 2 + 4) / 2
+    free = replace(MEMORY.scaled(1e6), latency_ns=0.0)
+    alone = Scheme("i", CODEC, {"in": 0.6}, raw=frozenset({"w", "out"}))  # 64 values: a block, all of it a part
+    found = run(product_layer(1, 64, 64), MACHINE, free, alone)
+    side = CODEC.decoders
+    turns = (64 / side.values_per_cycle + side.block_cycles) * side.streams / side.clock_ghz
+    assert found.time == pytest.approx(turns + side.beyond_turns_ns + found.compute, rel=1e-3)
     layer = product_layer(64, 64, 64)
     times = [run(layer, MACHINE, MEMORY, uniform(0.6, replace(CODEC, encoders=replace(CODEC.encoders, **change)))).time
              for change in ({}, {"interface_cycles": 1000.0}, {"latency_cycles": 1009.0})]
@@ -199,6 +209,17 @@ def test_break_even_is_where_time_is_equal(sample_layers):
     assert 0.3 < ratio < 1
     below, above = (case.run(uniform(ratio * f, machine.codec)).time for f in (0.99, 1.01))
     assert below < raw < above
+
+
+def test_break_even_of_what_is_chosen_is_where_choosing_pays(sample_layers):
+    case = Case(sample_layers[0], MACHINE, MEMORY, uniform(0.6, CODEC), choosing=True)
+    raw, ratio = case.run(RAW), break_even(case)["time"]
+
+    def product(some: float) -> float:
+        found = case.coded(scheme=uniform(some, CODEC))
+        return found.time * found.energy / (raw.time * raw.energy)
+
+    assert 0.3 < ratio < 1 and product(ratio * 0.99) < 1 - WORTH < product(ratio * 1.01) <= 1
 
 
 def test_smallest_bandwidth_is_as_fast_as_raw(sample_layers):
