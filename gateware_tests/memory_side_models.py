@@ -25,5 +25,5 @@ def chunks(p, stream: bytes) -> list[dict]:
 
 
 def stored_rows(p, *streams: bytes) -> int:
-    """Beats of the bus that streams take, each from the beginning of one."""
-    return sum(-(-len(stream) // p.data_bytes) for stream in streams)
+    """Rows of an encoder's memory that streams take: each begins with one, also an empty one."""
+    return sum(max(1, -(-len(stream) // p.data_bytes)) for stream in streams)

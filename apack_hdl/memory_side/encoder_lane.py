@@ -133,7 +133,7 @@ class EncoderLane(wiring.Component):
         bytes_before = (size.word & (coder.lanes - 1)) << 2
         with m.If(room):
             m.d.sync += [there.eq(busy), came.raw.eq(raw), came.last.eq(final), came.end.eq(final & (raw | second))]
-            m.d.sync += source.eq(Cat(raw & ~here, raw & here, ~raw & (size.bytes != 0)))
+            m.d.sync += source.eq(Cat(raw & ~here, raw & here, ~raw))
             with m.If(raw):
                 m.d.sync += came.count.eq(Mux(final, tail + 1, p.beat_values))
             with m.Else():

@@ -71,13 +71,13 @@ class WordStore(wiring.Component):
         at, q = Signal(self.lanes), Signal()
         m.d.comb += [at.eq(lane), q.eq(here)]
 
-        # A row is taken by its first word. It clears the rest of it, so that there are zeros behind the last.
-        some = word.bytes != 0
+        # A row is taken by its first word (of 0 bytes in an empty stream), which clears the rest of it: so there are
+        # zeros behind the last one.
         begins, writes = Signal(), Signal()
         failed, full = Signal(2), Signal(2)
         m.d.comb += [
-            begins.eq(valid & some & at[0]),
-            writes.eq(valid & some & ~Mux(q, failed[1], failed[0]) & ~(at[0] & Mux(q, full[1], full[0]))),
+            begins.eq(valid & at[0]),
+            writes.eq(valid & ~Mux(q, failed[1], failed[0]) & ~(at[0] & Mux(q, full[1], full[0]))),
             ram.read_enable.eq(self.read_enable),
             ram.read_address.eq(self.read_row),
             self.read_data.eq(ram.read_data),
