@@ -43,9 +43,9 @@ def test_random(streams, search):
 def test_widths(data_width, stream_width, width):
     """Blocks shorter than a beat of either side, and longer."""
     rng = random.Random(data_width)
-    p = small_side(rng, streams=2, width=width, data_width=data_width, stream_width=stream_width, block=140)
+    p = small_side(rng, streams=2, width=width, data_width=data_width, stream_width=stream_width, block=130)
     tensor = Tensor(rng, p.codec)
-    check(Bench(DecoderCell(p)), tensor, [*tensor.blocks(5), *tensor.damaged(3)], data_width, random_busy(rng))
+    check(Bench(DecoderCell(p)), tensor, [tensor.block(130), *tensor.damaged(2)], data_width, 0.7)
 
 
 def test_no_bits():
@@ -58,24 +58,24 @@ def test_no_bits():
     check(Bench(DecoderCell(p)), tensor, blocks, 0, random_busy(rng))
 
 
-EVEN = (0, 1 << 14, 2 << 14, 3 << 14), (9000, 8000, 8000, 7768)  # of the first row 1.9 and 14 bits
+EVEN = (0, 1 << 14, 2 << 14, 3 << 14), (10000, 7600, 7600, 7568)  # of the first row 1.7 and 14 bits
 UNEVEN = (0, 1 << 15, (1 << 15) + 1), (1, (1 << 15) - 1, 0)  # 15 and 15, or none
 
 
-@pytest.mark.parametrize("streams", [1, 2, 3])
-@pytest.mark.parametrize("kind", ["raw", "even", "uneven"])
+@pytest.mark.parametrize("streams,kind", [(1, "raw"), (1, "even"), (1, "uneven"), (2, "raw"), (2, "even"),
+                                          (3, "uneven")])
 def test_rate(streams, kind):
     """As many bits as there can be, in one stream or in both: one value per cycle, 2 turns per block of each stream."""
-    rng, n = random.Random(0), 60
+    rng, n = random.Random(0), 40
     codec = CodecConfig(16, 4, 15, 16, n)
     p = MemorySide(codec, engines=1, decoder={"streams": streams, "search": "division"})
     tensor = Tensor(rng, codec, rows=UNEVEN if kind == "uneven" else EVEN)
     values = [rng.getrandbits(14) for _ in range(n)]
     if kind == "uneven":
-        values[30:] = [1 << 15] * 30
+        values[20:] = [1 << 15] * 20
     block = tensor.block(n, True) if kind == "raw" else tensor.coded(values)
     assert 0.9 < (len(block.symbols) + len(block.offsets)) / (2 * n) < 1 + block.raw / 9
-    run = check(Bench(DecoderCell(p)), tensor, [block] * (4 * streams), 0)
+    run = check(Bench(DecoderCell(p)), tensor, [block] * (3 * streams), 0)
     ends = [cycle for cycle, beat in zip(run.times["values"], run.out["values"], strict=True) if beat["last"]]
     costs = {b - a for a, b in zip(ends, ends[streams:], strict=False)}
     assert costs == {(n + Decoder.BLOCK_CYCLES) * streams}
@@ -115,7 +115,7 @@ def test_places():
 @pytest.mark.parametrize("streams", [1, 2, 3])
 def test_latency(streams):
     """From a block's last chunk to its first beat and to its last one, whoever's turn it is: no more than is said."""
-    rng, n = random.Random(0), 20
+    rng, n = random.Random(0), 10
     p = small_side(rng, streams=streams, search="division", width=8, block=n, stream_width=64)
     tensor, seen = Tensor(rng, p.codec), set()
     bench = Bench(DecoderCell(p))
@@ -134,7 +134,7 @@ def test_clear():
     for streams in (1, 2):
         p = small_side(rng, streams=streams, block=16)
         bench = ClearBench(DecoderCell(p))
-        for seed in range(6):
+        for seed in range(5):
             old, new = (Tensor(rng, p.codec, rng.choice([None, 2])) for _ in range(2))
             before = Job(p, old, old.damaged(6), f"{seed} before")
             cut = before.inputs(), random_busy(rng), rng.randrange(1, 90)
