@@ -23,7 +23,8 @@ def answer_layout() -> data.StructLayout:
 
 class AxiLite(wiring.Component):
     """AXI4-Lite subordinate: takes one address of each kind and one word of data to itself, and gives the accesses one
-    after another. If both kinds wait they take turns. Errors are answered with SLVERR.
+    after another. Reads and writes take turns: the next one of a kind is only taken after the answer to the last, and
+    then the other kind, which waited, goes first. Errors are answered with SLVERR.
 
     Latency: an access is offered 2 cycles after its address (and data) were taken, its answer 1 cycle after it came.
     All outputs are registered, and no ``ready`` depends on another side's.
@@ -54,7 +55,7 @@ class AxiLite(wiring.Component):
 
         # From the choice to the answer's leaving; the addresses are held so long, and ready with them.
         busy, writes, write = Signal(name="busy"), Signal(name="writes"), Signal(name="write")
-        m.d.comb += write.eq(addressed & filled & ~(asked & writes))
+        m.d.comb += write.eq(addressed & filled)
         payload = payload_register(m, self.access)
         with m.If(~busy & (write | asked)):
             m.d.sync += [
