@@ -185,6 +185,7 @@ sram_pj_per_byte = 2.5
     ("block_bytes = 9", 'block_bytes = "9"', "codec.block_bytes must be a number, not '9'"),
     ("add_pj", "ad_pj", "energy.ad_pj is unknown; known are multiply_pj, add_pj"),
     ("[energy]", "[enrgy]", "table [energy] is missing"),
+    ("encoders =", "encoder =", "table [codec.encoders] is missing"),
     ("least_block = 128", "least_block = 8192", "codec.least_block must be 1 to codec.block (4096), not 8192"),
     ("[array]", "[array", "is not TOML"),
     ("count = 1,", "count = 1.5,", "codec.decoders.count must be an integer, not 1.5"),

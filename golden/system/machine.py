@@ -192,8 +192,9 @@ def load_machine(which) -> Machine:
     if str(which) not in MACHINES and Path(which).suffix.lower() != ".toml":
         raise ValueError(f"machine must be one of {', '.join(MACHINES)} or a .toml file, not {str(which)!r}")
     table = read_toml(path)
-    wanted = {"title", "array", "buffers", "codec", "energy", "sources"}
-    for name in wanted - {"title", "sources"}:
+    needed = ("array", "buffers", "codec", "energy")
+    wanted = {"title", "sources", *needed}
+    for name in needed:
         if name not in table:
             raise ValueError(f"table [{name}] is missing")
     for name in table:
@@ -202,8 +203,10 @@ def load_machine(which) -> Machine:
     codec = dict(table["codec"]) if isinstance(table["codec"], dict) else table["codec"]
     if isinstance(codec, dict):
         for side in ("decoders", "encoders"):
+            if side not in codec:
+                raise ValueError(f"table [codec.{side}] is missing")
             try:
-                codec[side] = build(Engines, codec.get(side, {}), f"codec.{side}")
+                codec[side] = build(Engines, codec[side], f"codec.{side}")
             except (TypeError, ValueError) as error:  # which of the two it is
                 raise type(error)(str(error).replace("engines.", f"codec.{side}.", 1)) from None
     return Machine(
