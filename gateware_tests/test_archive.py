@@ -230,7 +230,7 @@ def test_commands(apack, tmp_path):
 
 @pytest.mark.parametrize("line, words", [
     ("archive no.npz -o m.apka", "no.npz: No such file"),
-    ("archive float.npz -o m.apka", "x: tensor must have dtype"),
+    ("archive float.npz -o m.apka", "float.npz: holds no quantized tensor .1 x floating point .needs --quantize"),
     ("archive w.npy -o .", "must be a file"),
     ("archive w.npy -o m.apka --kind activation", "w.npy: --kind: holds no tensor of kind activation"),
     ("archive w.npy -o m.apka --rows 1", "--rows: must be in 2..64, not 1"),

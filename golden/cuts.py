@@ -7,8 +7,6 @@ import numpy as np
 # Float64 numbers in the costs of a strip of row ends: with their sums they stay in the second-level cache.
 STRIP_COSTS = 1 << 15
 STRIP_LOOP = 128  # but not fewer in the loop over ends of all histograms, if there are several
-# Costs of a histogram's rows, kept to look up the best cuts in; of more, the few that matter are worked out again.
-KEPT_COSTS = 1 << 17
 
 
 class RowCost:
@@ -59,10 +57,11 @@ class Cuts:
     bits : cost of the best cut into k rows, float64, shape ``(rows + 1,)``; infinite where there is none.
     """
 
-    def __init__(self, cost: RowCost, boundaries: np.ndarray, rows: int, part_of: "_Program | None" = None, place=0):
+    def __init__(self, cost: RowCost, boundaries: np.ndarray, rows: int, best: np.ndarray | None = None):
         self.cost, self.boundaries = cost, boundaries
-        self._program, self._place = part_of or _Program([cost], [boundaries], rows), place
-        self.best = self._program.best[:, : len(boundaries), place]
+        # best[k, j]: cheapest cut of everything below boundaries[j] into k rows.
+        self.best = _Program([cost], [boundaries], rows).best[:, :, 0] if best is None else best
+        self._below = cost.below[boundaries]
         self.bits = self.best[:, -1]
 
     @classmethod
@@ -71,8 +70,9 @@ class Cuts:
 
         There should be about as many boundaries for each, which follow each other but for the first and the last.
         """
-        program = _Program(costs, boundaries, rows)
-        return [cls(*one, rows, program, place) for place, one in enumerate(zip(costs, boundaries, strict=True))]
+        best = _Program(costs, boundaries, rows).best
+        tasks = enumerate(zip(costs, boundaries, strict=True))
+        return [cls(cost, some, rows, best[:, : len(some), i].copy()) for i, (cost, some) in tasks]
 
     def objective(self, row_bits: int) -> np.ndarray:
         """Coded bits and ``row_bits`` of table per row, for each number of rows."""
@@ -83,16 +83,11 @@ class Cuts:
         path = [len(self.boundaries) - 1]
         for rows_left in range(k - 1, -1, -1):
             j = path[-1]
-            path.append(int((self.best[rows_left, :j] + self._last_rows(j)).argmin()))
+            # Costs of the last row, worked out once more: to keep them all would take more time than these few.
+            plain = self.cost.offset_bits.take(self.boundaries[j] - self.boundaries[:j]) + self.cost.most
+            last_row = row_bits(plain, self._below[j] - self._below[:j])
+            path.append(int((self.best[rows_left, :j] + last_row).argmin()))
         return self.boundaries[path[::-1]]
-
-    def _last_rows(self, j: int) -> np.ndarray:
-        """Costs of the rows that end at ``boundaries[j]``."""
-        kept = self._program.kept
-        if kept:
-            strip, end = divmod(j - 1, self._program.strip)
-            return kept[strip][:j, end, self._place]
-        return self.cost(self.boundaries[:j], self.boundaries[j])
 
 
 class _Program:
@@ -101,8 +96,6 @@ class _Program:
     Members
     -------
     best : ``best[k, j, i]``: cheapest cut of everything below boundary j of histogram i into k rows: float64.
-    strip : row ends that are worked on together, for all k.
-    kept : costs of rows, for each strip ``[start, end, i]``; none if they were too many.
     """
 
     def __init__(self, costs: list[RowCost], boundaries: list[np.ndarray], rows: int):
@@ -116,13 +109,10 @@ class _Program:
         self._lasts = [len(some) - 1 for some in boundaries]
         self.best = np.full((rows + 1, *below.shape), np.inf)
         self.best[0, 0] = 0
-        self.strip = min(ends, max(8 if len(costs) == 1 else -(-STRIP_LOOP // len(costs)), STRIP_COSTS // below.size))
-        self.kept, keep = [], ends * ends <= KEPT_COSTS
-        for first in range(1, ends, self.strip):
-            edges = self._edges(first, min(first + self.strip, ends))
-            self._follow(edges, first)
-            if keep:
-                self.kept.append(edges)
+        # Row ends that are worked on together, for all k.
+        strip = min(ends, max(8 if len(costs) == 1 else -(-STRIP_LOOP // len(costs)), STRIP_COSTS // below.size))
+        for first in range(1, ends, strip):
+            self._follow(self._edges(first, min(first + strip, ends)), first)
 
     def _edges(self, first: int, last: int) -> np.ndarray:
         """Costs of rows that end at the boundaries ``first .. last-1`` and begin at those below ``last-1``."""
