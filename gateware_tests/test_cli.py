@@ -373,11 +373,11 @@ def test_bad_options(refused, options, words):
     ("bench --size 0", ["--size", "0.0"]),
     ("demo --build w.npy", ["w.npy", "must be a folder"]),
     ("demo --build . --json no/x", ["no/x", "no folder no"]),
-    ("footprint .", ["apack: .: Is a directory"]),
+    ("footprint simulation", ["apack: simulation: a folder without a model file"]),
     ("footprint no.npz", ["apack: no.npz: No such file"]),
     ("footprint runs.npz --block 0", ["--block", "not 0"]),
     ("footprint runs.npz --mult-bits 99", ["--mult-bits", "2..16", "99"]),
-    ("footprint runs.npz", ["apack: runs.npz: "]),
+    ("footprint half.npy", ["apack: half.npy: holds no quantized tensor (1 x floating point"]),
     ("tables w.npy", ["tables"]),
 ])
 def test_bad_commands(refused, line, words):
@@ -385,6 +385,7 @@ def test_bad_commands(refused, line, words):
     np.save("wide.npy", np.int16([200]))
     np.save("none.npy", np.int8([]))
     np.savez("runs.npz", a=WEIGHTS, b=WEIGHTS / 2)
+    np.save("half.npy", WEIGHTS / 2)
     Path("simulation").mkdir()
     if line.startswith("simulate w.npy --stall nan"):
         line += " --build ."
