@@ -113,7 +113,7 @@ class TableSearch:
 
     @staticmethod
     def solve(searches: Iterable["TableSearch"]) -> None:
-        """Do the work of several searches: together it takes half the time, and finds the same."""
+        """Do the work of several searches: together it is faster, and finds the same."""
         exact = []
         for search in searches:
             if search._cuts is not None or not search._total:
