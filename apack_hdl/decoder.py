@@ -126,7 +126,9 @@ class Decoder(wiring.Component):
         # What says that a value is given. Its other part, ``go``, is for the search: without it nothing moves and no
         # row is chosen, which is just what a raw value needs.
         self.gives = "gives" if self.raw else "go"
-        self.ring = ring = Ring(m, S, state, reset={"op", "go", self.gives})
+        # `t` has a reset for simulators with unknown values only: where nothing is decoded no row is chosen and no bit
+        # is taken, whatever `t` is, but a product with an unknown operand is unknown to them.
+        self.ring = ring = Ring(m, S, state, reset={"op", "go", "t_low", self.gives})
         take_turn(m, ring, self)
         search = SEARCHES[self.search](cfg, m, ring, self._rows)
         narrowing = [
