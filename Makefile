@@ -9,7 +9,7 @@ SAMPLE_STAMP := build/sample-venv/.stamp
 MODELS_STAMP := build/models-venv/.stamp
 MODELS := build/models
 
-.PHONY: all setup system test bench explore lint sample models fewbits pictures clean help
+.PHONY: all setup system test bench formal explore lint sample models fewbits pictures clean help
 .DELETE_ON_ERROR:
 
 all: setup ## set up, then run the main job: search, compress, simulate, emit, synthesize the sample (build/)
@@ -33,6 +33,9 @@ test: setup ## run the tests; more pytest options in PYTEST_ARGS, processes in J
 
 bench: setup ## measure the speed of the golden codec
 	.venv/bin/apack bench
+
+formal: setup ## prove properties of the memory-side block's ports (some minutes)
+	.venv/bin/python gateware_tests/formal/prove.py
 
 explore: setup ## sweep configurations of the engines: area, clock, energy, compression (synth/reports/; half an hour)
 	.venv/bin/apack explore -o synth/reports
