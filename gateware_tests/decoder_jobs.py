@@ -160,11 +160,23 @@ class Job:
 
 
 class ClearBench(Bench):
-    """Where a run is interrupted there comes ``clear``, not a reset."""
+    """Where a run is interrupted there comes ``clear``, not a reset: in its last cycle, and in the one behind it, in
+    which the ports are quiet."""
 
     def __init__(self, dut):
         super().__init__(dut)
         self.reset = dut.clear
+
+    async def _cycle(self, ctx, now, probe):
+        interrupted = self.job[6]
+        if interrupted and self.left:
+            self.left -= 1
+            ctx.set(self.dut.clear, self.left == 0)
+        return await super()._cycle(ctx, now, probe)
+
+    def run(self, *inputs, interrupted=None, **options):
+        self.left = interrupted[2] if interrupted else 0
+        return super().run(*inputs, interrupted=interrupted, **options)
 
 
 BUSY = [1.0, 1.0, 0.7, 0.3, 0.05]

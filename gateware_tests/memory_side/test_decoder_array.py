@@ -5,8 +5,9 @@ from bisect import bisect_left
 
 import pytest
 from decoder_jobs import ClearBench, Job, Tensor, random_busy, small_side
-from drivers import Bench, PathFinder
+from drivers import Bench, PathFinder, simulate
 
+from apack_hdl.memory_side import dealing
 from apack_hdl.memory_side.decoder_array import DecoderArray
 from apack_hdl.memory_side.parameters import MemorySide
 from golden.config import CodecConfig
@@ -26,7 +27,9 @@ def check(bench, tensor, blocks, seed, busy=1.0, **options):
 
 @pytest.mark.parametrize("order", ["in order", "by id"])
 @pytest.mark.parametrize("engines", [1, 2, 3])
-def test_random(engines, order):
+def test_random(engines, order, monkeypatch):
+    """Random tables, widths, lengths, damage, stalls; more levels of the trees than so few cells need."""
+    monkeypatch.setattr(dealing, "RADIX", 2)
     rng = random.Random(f"{engines} {order}")
     p = small_side(rng, streams=rng.choice([1, 2]) if engines < 9 else 1, engines=engines, order=order)
     bench = Bench(DecoderArray(p))
@@ -70,10 +73,11 @@ def test_order_of_blocks():
         assert sizes.index(30) == before, order
 
 
-def test_busy_and_clear():
+def test_busy_and_clear(monkeypatch):
     """Busy from the first reservation to the last beat; and whatever was in there before `clear`, nothing is left."""
+    monkeypatch.setattr(dealing, "RADIX", 2)
     rng = random.Random(0)
-    for order, engines in (("in order", 2), ("by id", 3)):
+    for order, engines in (("in order", 3), ("by id", 3)):
         p = regular(engines, order, 16, stream_width=32)
         bench = ClearBench(DecoderArray(p))
         for seed in range(3):
@@ -84,6 +88,27 @@ def test_busy_and_clear():
             ends = [cycle for cycle, beat in zip(run.times["values"], run.out["values"], strict=True) if beat["last"]]
             inside = [bisect_left(run.times["reserve"], k) - bisect_left(ends, k) for k in range(len(seen) - moment)]
             assert seen[moment:] == [int(blocks > 0) for blocks in inside]
+
+
+@pytest.mark.parametrize("engines", [1, 3])
+def test_cycle_of_clear(engines):
+    """In the cycle after `clear` nothing is taken; then everything that can be."""
+    dut = DecoderArray(regular(engines, "in order"))
+
+    async def testbench(ctx):
+        async def ready(clear):
+            ctx.set(dut.clear, clear)
+            await ctx.tick()
+            return [ctx.get(port.ready) for port in (dut.load, dut.reserve, dut.fill)]
+
+        ctx.set(dut.reserve.valid, 1)
+        for _ in range(9):
+            await ctx.tick()
+        assert ctx.get(dut.busy) and not ctx.get(dut.reserve.ready)
+        assert await ready(1) == [0, 0, 0] and not ctx.get(dut.busy)
+        assert await ready(0) == [1, 1, 1] and not ctx.get(dut.busy)
+
+    simulate(dut, testbench)
 
 
 def probe(signal, seen):

@@ -82,14 +82,15 @@ def test_rate(streams, kind):
 
 
 def test_too_many_chunks():
-    """A block with more chunks than its place has rows is bad, and disturbs no other one."""
+    """A block with more chunks than its place has rows is bad, though what is left of it may have the right length, as
+    of 20 bytes for 16 raw values; and disturbs no other one."""
     rng = random.Random(0)
     p = small_side(rng, streams=2, width=8, block=16, data_width=32)
     tensor, bench = Tensor(rng, p.codec), Bench(DecoderCell(p))
-    for seed, sizes in enumerate([(4 * p.stored_rows, 5), (0, 70), (90, 90)]):
+    for seed, sizes in enumerate([(4 * p.stored_rows, 5), (0, 70), (0, 20), (90, 90)]):
         blocks = [tensor.block(16) for _ in range(9)]
         for place in (3, 4, 6):
-            blocks[place] = Stored(16, *map(rng.randbytes, sizes))
+            blocks[place] = Stored(16, *map(rng.randbytes, sizes), raw=int(not sizes[0]))
         job = Job(p, tensor, blocks, seed)
         run = job.run(bench, {"values": 0.7})
         given, expected = job.given(run.out["values"]), job.expected()
@@ -98,6 +99,19 @@ def test_too_many_chunks():
                 assert mine[0] == golden[0] and len(mine[1]) == 16 and mine[2], (seed, k)
             else:
                 assert mine == golden, (seed, k)
+
+
+def test_bad_blocks():
+    """The verdict comes with the last beat, even if that is full long before the verdict is there."""
+    rng = random.Random(0)
+    p = small_side(rng, streams=1, width=8, block=16, stream_width=32)
+    tensor, bench = Tensor(rng, p.codec), Bench(DecoderCell(p))
+    value = tensor.own.v_min[tensor.own.counts.index(max(tensor.own.counts))]
+    right = [tensor.coded([value] * n) for n in (4, 8, 12) * 2]
+    blocks = [Stored(block.count, block.symbols, block.offsets + bytes(11)) if k in (1, 2, 5) else block
+              for k, block in enumerate(right)]
+    assert [bad for _, _, bad in Job(p, tensor, blocks, 0).expected()] == [0, 1, 1, 0, 0, 1]
+    check(bench, tensor, blocks, 0)
 
 
 def test_places():
@@ -131,13 +145,13 @@ def test_latency(streams):
 def test_clear():
     """At any moment, in whatever state: then a table and blocks, as if nothing had been."""
     rng = random.Random(0)
-    for streams in (1, 2):
+    for streams in (1, 3):
         p = small_side(rng, streams=streams, block=16)
         bench = ClearBench(DecoderCell(p))
         for seed in range(5):
             old, new = (Tensor(rng, p.codec, rng.choice([None, 2])) for _ in range(2))
-            before = Job(p, old, old.damaged(6), f"{seed} before")
-            cut = before.inputs(), random_busy(rng), rng.randrange(1, 90)
+            before = Job(p, old, old.damaged(9), f"{seed} before")
+            cut = before.inputs(), rng.choice([1.0, random_busy(rng)]), rng.randrange(1, 90)
             check(bench, new, new.blocks(3), seed, random_busy(rng), interrupted=cut)
 
 
