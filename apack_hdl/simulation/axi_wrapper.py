@@ -14,6 +14,7 @@ $ports,
   output wire [0:0] m_axi_awid,
   input wire [0:0] m_axi_rid,
   input wire [0:0] m_axi_bid,
+  output reg [31:0] s_axis_taken,
   output wire [15:0] reads_under_way,
   output wire [15:0] writes_under_way,
   output wire [$last:0] broken
@@ -21,6 +22,8 @@ $ports,
   assign m_axi_arid = 1'b0;
   assign m_axi_awid = 1'b0;
   wire unused = &{1'b0, m_axi_rid, m_axi_bid};
+  always @(posedge clk)
+    s_axis_taken <= rst ? 32'd0 : s_axis_taken + {31'd0, s_axis_tvalid && s_axis_tready};
 
   $block block (
 $connections
@@ -44,7 +47,8 @@ CHANNELS = {
 def wrapper(facts: dict, name: str = NAME) -> tuple[str, list[str]]:
     """Verilog of the module ``name``, to be compiled with RULES and the block, and what each bit of ``broken`` means.
 
-    ``facts`` : the sidecar of the emitted block. Ports are the block's, IDs (always 0), and the watchers' results.
+    ``facts`` : the sidecar of the emitted block. Ports are the block's, IDs (always 0), the number of
+    beats that the block took from ``s_axis``, of bursts under way, and the watchers' results.
     """
     ports = facts["ports"]
     widths = {port["name"]: port["bits"] for port in ports}
