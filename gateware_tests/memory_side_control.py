@@ -173,20 +173,28 @@ def good_job(rng, p, tag=0):
     }
 
 
+def bad_jobs(rng, p):
+    """Jobs with one field out of range each, just or far beyond."""
+    jobs = [{"width": width} for width in (0, 1, p.codec.width + 1, 32 + p.codec.width, 255)]
+    jobs += [{"table": table} for table in (p.tables, 255)]
+    jobs += [{"length": 0}] + [{"block": b} for b in (0, p.codec.block + p.beat_values, (1 << 20) - p.beat_values)]
+    jobs += [{"block": part, "length": part + 1} for part in (1, p.beat_values // 2, p.codec.block - 1)]
+    jobs += [{"slots": 1, "slot_bytes": 0}, {"slots": 1, "slot_bytes": -1}]
+    jobs += [{"directory_address": 8 * rng.getrandbits(20) | low} for low in (1, 2, 4, 7)]
+    if p.address_width < 64:
+        jobs += [{"data_address": 1 << p.address_width}, {"directory_address": 1 << 63}]
+    bad = []
+    for change in jobs:
+        job = good_job(rng, p) | change
+        if job["slot_bytes"] == -1:  # a byte less than a raw block
+            job["slot_bytes"] = (job["block"] * job["width"] + 7) // 8 - 1
+        bad.append(job)
+    return bad
+
+
 def bad_job(rng, p, tag=0):
-    """A job with one field out of range."""
-    job = good_job(rng, p, tag)
-    raw = (job["block"] * job["width"] + 7) // 8
-    part = rng.choice([1, p.codec.block - 1]) if p.beat_values > 1 else 0
-    return job | rng.choice([
-        {"width": rng.choice([0, 1, p.codec.width + 1, 32 + p.codec.width, 255])},
-        {"table": rng.choice([p.tables, 255, 4])},
-        {"length": 0}, {"block": 0}, {"block": p.codec.block + p.beat_values}, {"block": (1 << 20) - p.beat_values},
-        {"block": part, "length": part + 1},
-        {"slots": 1, "slot_bytes": raw - 1}, {"slots": 1, "slot_bytes": 0},
-        {"directory_address": job["directory_address"] | rng.randint(1, 7)},
-        {"data_address": 1 << p.address_width}, {"directory_address": 1 << 63},
-    ])
+    """Any of them."""
+    return rng.choice(bad_jobs(rng, p)) | {"tag": tag}
 
 
 def is_good(p, job):

@@ -17,7 +17,7 @@ def access_layout(address_width: int) -> data.StructLayout:
 
 
 def answer_layout() -> data.StructLayout:
-    """How it went: ``data`` that was read (0 where nothing was), ``error``: there is nothing at that address."""
+    """How it went: ``data`` that was read (0 where nothing is; of writes anything), ``error``: there is nothing."""
     return data.StructLayout({"data": 32, "error": 1})
 
 

@@ -1,6 +1,6 @@
 """Counters of 64 bits: short ones count, and one adder adds them to a memory's rows in turn."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import bits_for
@@ -29,7 +29,7 @@ class Counters(wiring.Component):
 
     A counter's turn comes every 12 cycles; what was counted since is added to its row then. Reading the low half waits
     for the turn (its answer comes 6 to 17 cycles after the access, others 3) and takes the high half along; reading any
-    high half gives that one. Writes are ignored. What passes is counted within 2 cycles.
+    high half gives that one. Writes are ignored. What passes is counted 3 cycles later.
 
     Members
     -------
@@ -92,21 +92,22 @@ class Counters(wiring.Component):
         m.d.sync += amount.eq(select(m, turn, wholes, "counted"))
         return amount, (to_clear & turn).any()
 
-    def _steps(self, m: Module, direction: int) -> dict[str, Value]:
-        """By how much each of a direction's counters rises, a register each; raw bytes in bits."""
+    def _steps(self, m: Module, direction: int) -> dict[str, Signal]:
+        """By how much each of a direction's counters rises, registers 2 cycles behind; raw bytes in bits."""
         now, name = self.passing[direction], DIRECTIONS[direction]
-        most = self.p.beat_values * self.p.codec.width
-        values = Signal(len(now.values), name=f"{name}_now")
-        width = Signal(5, name=f"{name}_width")
-        bits = Signal(bits_for(most), name=f"{name}_bits")
-        others = Signal(data.StructLayout({"values": len(values), "stored": len(now.stored), "stalls": 3}),
-                        name=f"{name}_others")
-        m.d.sync += [
-            values.eq(now.values), width.eq(now.width), bits.eq(values * width),
-            others.values.eq(now.values), others.stored.eq(now.stored), others.stalls.eq(now.stalls),
-        ]
-        stalls = [others.stalls[k] for k in range(3)]
-        return dict(zip(COUNTED, [others.values, bits, others.stored, *stalls], strict=True))
+        held = Signal(passing_layout(self.p), name=f"{name}_held")
+        steps = {
+            "values": held.values, "raw_bytes": held.values * held.width, "stored_bytes": held.stored,
+            "stall_stream": held.stalls[0], "stall_memory": held.stalls[1], "stall_engines": held.stalls[2],
+        }
+        m.d.sync += held.eq(now)
+        registers = {}
+        for what, step in steps.items():
+            most = self.p.beat_values * self.p.codec.width
+            bits = bits_for(most) if what == "raw_bytes" else len(step)
+            registers[what] = Signal(bits, name=f"{name}_{what}_step")
+            m.d.sync += registers[what].eq(step)
+        return registers
 
     def _answers(self, m: Module, number, total):
         """Take a number when its turn comes, and answer."""
@@ -132,6 +133,6 @@ class Counters(wiring.Component):
         with m.If(ready):
             m.d.sync += [answer.valid.eq(1), sent.eq(1), busy.eq(0), payload.error.eq(~known)]
             shown = Mux(high, taken[32:], taken[:32])
-            m.d.sync += payload.data.eq(Mux(known & ~access.payload.write, shown, 0))
+            m.d.sync += payload.data.eq(Mux(known, shown, 0))
         with m.If(answer.valid & answer.ready):
             m.d.sync += answer.valid.eq(0)

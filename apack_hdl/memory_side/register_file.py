@@ -76,7 +76,7 @@ class RegisterFile(wiring.Component):
         m.d.comb += access.ready.eq(step[1])
         with m.If(step[1]):
             m.d.sync += [answer.valid.eq(1), payload.error.eq(~hit.any())]
-            m.d.sync += payload.data.eq(Mux(access.payload.write, 0, reduce(or_, parts)))
+            m.d.sync += payload.data.eq(reduce(or_, parts))
         with m.If(answer.valid & answer.ready):
             m.d.sync += [answer.valid.eq(0), busy.eq(0)]
         return m

@@ -3,11 +3,14 @@
 import random
 
 import pytest
+from amaranth import Shape
 from axi_lite_manager import OKAY
-from memory_side_control import OFFSET, ControlBench, bad_job, bench, good_job, is_good
+from drivers import simulate
+from memory_side_control import OFFSET, ControlBench, bad_job, bad_jobs, bench, good_job, is_good
 
 from apack_hdl.memory_side import ram
-from apack_hdl.memory_side.layouts import Error
+from apack_hdl.memory_side.job_check import JobCheck
+from apack_hdl.memory_side.layouts import Error, job_layout
 from apack_hdl.memory_side.parameters import MemorySide
 from apack_hdl.memory_side.registers import COUNTERS, DIRECTIONS
 from golden.config import CodecConfig
@@ -20,7 +23,7 @@ SMALL = MemorySide(CodecConfig(6, 5, 6, 5, 32), engines=2, queue=4, tables=3, st
 def test_every_job_has_its_result(seed):
     """Jobs, good and bad, in mixed directions, pushed and popped at random; the queue full at times."""
     rng = random.Random(seed)
-    p, total = SMALL, 20
+    p, total = SMALL, 18
     pushed, popped = [], []
 
     async def body(software, halves):
@@ -55,24 +58,38 @@ def test_every_job_has_its_result(seed):
 
 @pytest.mark.parametrize("width", (2, 9, 16))
 def test_limits_of_jobs(width):
-    """Fields at their limits and just beyond, for other parameters: the result says which are good."""
+    """Fields at their limits and just beyond, for other parameters."""
     p = MemorySide(CodecConfig(width, block=40), queue=8, tables=4, engines=3, address_width=[64, 32, 40][width % 3])
     rng = random.Random(width)
-    jobs = [good_job(rng, p) | {"overlap": 1} for _ in range(5)] + [bad_job(rng, p) for _ in range(12)]
+    jobs = [good_job(rng, p) for _ in range(3)] + bad_jobs(rng, p)
+    V, longest = p.beat_values, p.codec.block
+    for change in ({"width": 2}, {"width": width}, {"table": p.tables - 1}, {"block": longest // V * V},
+                   {"block": longest, "length": longest}, {"block": V}, {"length": 1}, {"directory_address": 0}):
+        job = good_job(rng, p) | change
+        jobs.append(job | {"slots": 1, "slot_bytes": (job["block"] * job["width"] + 7) // 8})
     for tag, job in enumerate(jobs):
         job["tag"] = tag
-    jobs = [job for job in jobs if job["data_address"] >> 64 == 0 and job["directory_address"] >> 64 == 0]
+    assert sum(is_good(p, job) for job in jobs) == 11
 
-    async def body(software, halves):
-        await software.write("CONTROL", enable=1)
-        for job in jobs:
-            assert await software.push(job)
-            while not (result := await software.pop()):
-                pass
-            assert (result["error"] == Error.DESCRIPTOR) == (not is_good(p, job)), job
-            assert result["tag"] == job["tag"]
+    layout = job_layout(p).members
+    fits = [job for job in jobs if all(job[name] >> Shape.cast(shape).width == 0 for name, shape in layout.items())]
+    dut = JobCheck(p)
 
-    bench(p).run(width, body, error=0, longest=2)
+    async def testbench(ctx):
+        for job in fits:
+            for too_large in (0, 1):
+                ctx.set(dut.queued, {"job": job, "too_large": too_large})
+                ctx.set(dut.start, 1)
+                await ctx.tick()
+                ctx.set(dut.start, 0)
+                for _ in range(6):
+                    _, _, done = await ctx.tick().sample(dut.done)
+                    assert not done
+                _, _, done, bad = await ctx.tick().sample(dut.done, dut.bad)
+                assert done and bad == (too_large or not is_good(p, job)), job
+
+    simulate(dut, testbench)
+    assert len(fits) > 20
 
 
 @pytest.mark.parametrize("seed", range(2))
