@@ -35,7 +35,7 @@ WEIGHTS = np.clip(np.rint(RNG.laplace(0, 9, 700)), -128, 127).astype(np.int8)
 SMALL = ("--rows", "4", "--bits", "4")
 COMMANDS = (
     "table", "compress", "decompress", "info", "tensors", "profile", "footprint", "system", "archive",
-    "extract", "verilog", "simulate", "synth", "explore", "bench", "demo",
+    "extract", "memory-image", "verilog", "simulate", "synth", "explore", "bench", "demo",
 )
 
 
@@ -114,7 +114,7 @@ def test_help_shows_an_example(apack, command):
 def test_group_help_lists_whole_lines_in_the_order_of_work(apack):
     text = apack("--help")
     assert "..." not in text.split("Commands:")[1]
-    assert tuple(re.findall(r"^  (\w+) ", text.split("Commands:")[1], re.MULTILINE)) == COMMANDS
+    assert tuple(re.findall(r"^  (\w[\w-]*) ", text.split("Commands:")[1], re.MULTILINE)) == COMMANDS
     assert all(len(line) <= 80 for line in text.splitlines())
     assert apack(code=2) == text
 

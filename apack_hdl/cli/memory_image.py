@@ -43,7 +43,7 @@ def memory_image_command(
     \b
     Example:
       apack memory-image weights.npy -o weights.bin --json weights.json --verify
-      apack memory-image model.npz:conv1 -o conv1.bin --layout packed --address 4096
+      apack memory-image model.npz:conv1 -o conv1.bin --layout packed --address 64
       apack memory-image nibbles.npy -o nibbles.bin --bits 4 --engine-bits 8
     """
     check_outputs(output)
