@@ -1,5 +1,8 @@
 """Values on their way into an encoder, kept until the block has left."""
 
+from functools import reduce
+from operator import or_
+
 from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
@@ -12,6 +15,8 @@ from .layouts import beat_layout
 from .parameters import MemorySide
 from .place import place
 from .ram import Ram
+
+GROUP = 16  # values chosen among in one expression
 
 
 class ValueStore(wiring.Component):
@@ -96,9 +101,12 @@ class ValueStore(wiring.Component):
         entries = [
             ram.read_data.word_select(k, p.value_bits)[: p.codec.width] for ram in rams for k in range(p.beat_values)
         ]
+        # In two steps: an expression of all of them would be too deep for simulators.
+        picks, both = range(0, len(entries), GROUP), Cat(*chosen)
+        picked = [select(m, both[k : k + GROUP], entries[k : k + GROUP], f"picked_{k // GROUP}") for k in picks]
         m.d.comb += [
             buffer.i.valid.eq(have),
-            buffer.i.payload.data.eq(select(m, Cat(*chosen), entries, "value")),
+            buffer.i.payload.data.eq(reduce(or_, picked)),
             buffer.i.payload.last.eq(end & (left == 0)),
         ]
         connect(m, buffer.o, flipped(self.values))

@@ -33,7 +33,7 @@ def random_busy(rng):
     return {name: rng.choice(BUSY) for name in NAMES}
 
 
-@pytest.mark.parametrize("streams", [1, 1, 2, 3])
+@pytest.mark.parametrize("streams", [1, 1, 2, 5])
 def test_random(streams, request):
     """Random tables, values without a code among them; blocks of all lengths; raw or coded; every port stalling."""
     rng = random.Random(request.node.name)
@@ -70,6 +70,15 @@ def test_streams_without_bytes():
     for busy in (1.0, 0.3):
         _, job = check(bench, table, blocks, busy, raw_share=0.1, busy=busy)
         assert all(head["offset_bytes"] == 0 for head in job.heads)
+
+
+def test_widest():
+    """128 values in a beat."""
+    codec = CodecConfig(8, 2, 6, 5, 150)
+    bench = Bench(EncoderCell(small(codec, data_width=512, stream_width=1024)))
+    rng = random.Random("widest")
+    table = random_table(rng, codec)
+    check(bench, table, [random_block(rng, table, n) for n in (150, 1, 128)], 1, busy=0.7)
 
 
 @pytest.mark.parametrize("streams", [1, 2])
