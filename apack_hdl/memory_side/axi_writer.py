@@ -28,7 +28,7 @@ class AxiWriter(wiring.Component):
 
     A beat per cycle for full chunks; fewer bytes in a chunk cost nothing but that. Between ranges no cycle is lost, but
     one at a flush whose bytes make two beats. From a range to its ``awvalid`` 3 cycles, from the chunk that
-    completes a beat to ``wvalid`` 3 cycles, and not before 3 cycles after its burst's ``awvalid``.
+    completes a beat to ``wvalid`` 3 cycles, and not before 2 cycles after its burst's ``awvalid``.
     All outputs to AXI are registers; ``ranges.ready`` depends combinationally on ``axi.awready``,
     ``chunks.ready`` on its own ``bytes``, all on ``stop``.
 

@@ -1,9 +1,9 @@
 """Entries of the directory in, beats of the bus out."""
 
-from amaranth import Cat, Module, Mux, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
-from amaranth.utils import bits_for, exact_log2
+from amaranth.utils import exact_log2
 
 from .bursts import BurstCutter, burst_beats, run_layout
 from .fifo import Fifo
@@ -25,8 +25,8 @@ class EntryLines(wiring.Component):
     """Collects entries up to the end of an aligned line of 64 bytes, or ``flush``. One line can be collected while
     another one waits to be written.
 
-    Two cycles from a line's last entry to its first beat and three to its first burst; a beat per cycle. ``beats``
-    comes out of a memory. No combinational path from input to output, but ``bursts.ready`` to none.
+    Two cycles from a line's last entry to its first burst and its first beat; a beat per cycle. ``beats`` comes out of
+    a memory. There is no combinational path through it.
 
     Members
     -------
@@ -49,7 +49,7 @@ class EntryLines(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, entry, beats = self.p, self.entries.payload, LINE // self.p.data_bytes
-        count_bits = max(1, exact_log2(beats))
+        count_bits = max(1, exact_log2(beats))  # with 512 bits a line is one beat, and no field may have no bits
         m.submodules.runs = runs = Fifo(run_layout(self.beat_bits, count_bits), 2)
         m.submodules.lines = lines = Fifo(data.StructLayout({"first": 3, "last": 3}), 2)
         m.submodules.cutter = cutter = BurstCutter(self.beat_bits, count_bits, burst_beats(p))
@@ -86,48 +86,36 @@ class EntryLines(wiring.Component):
 
     def _drain(self, m: Module, platform, lines, put, number):
         """Memory for two lines, and its reader. Returns which one is filled, and whether a beat is held."""
-        p, entry = self.p, self.entries.payload
+        p, entry, beats = self.p, self.entries.payload, LINE // self.p.data_bytes
         per_row = max(1, p.data_bytes // ENTRY)  # entries
-        low = exact_log2(per_row)
-        ram = place(m, platform, "ram", Ram(per_row * 64, 2 * 8 // per_row, lanes=per_row))
+        row, half = exact_log2(per_row), int(p.data_bytes < ENTRY)  # half: there are two beats in a row
+        ram = place(m, platform, "ram", Ram(per_row * 8 * ENTRY, 2 * LINE // ENTRY // per_row, lanes=per_row))
         filling, draining, started = Signal(), Signal(), Signal()
         valid, get, ends = Signal(name="beat_valid"), Signal(), Signal()
-        beats = bits_for(max(1, LINE // p.data_bytes - 1))
-        at, after = Signal(beats), Signal(beats, reset_less=True)
+        at, after = Signal(range(max(2, beats))), Signal(range(max(2, beats)), reset_less=True)
+        second, strobes = Signal(reset_less=True), Signal(per_row, reset_less=True)  # a strobe for each entry
         m.d.comb += [
-            ram.write_enable.eq(put << number[:low] if low else put),
-            ram.write_address.eq(Cat(number, filling) >> low),
+            ram.write_enable.eq(put << number[:row] if row else put),
+            ram.write_address.eq(Cat(number, filling) >> row),
             ram.write_data.eq(Cat(entry.symbol_bytes, entry.offset_bytes, entry.crc32).replicate(per_row)),
             at.eq(Mux(started, after, self._beat_of(lines.payload.first))),
             ends.eq(at == self._beat_of(lines.payload.last, last=True)),
             get.eq(lines.valid & (~valid | self.beats.ready)),
             lines.ready.eq(get & ends),
             ram.read_enable.eq(get),
+            ram.read_address.eq(Cat(at[half : exact_log2(beats)], draining)),
             self.beats.valid.eq(valid),
+            self.beats.payload.data.eq(ram.read_data.word_select(second, p.data_width) if half else ram.read_data),
+            self.beats.payload.strobe.eq(Cat(bit.replicate(p.data_bytes // per_row) for bit in strobes)),
         ]
         m.d.sync += valid.eq(get | (valid & ~self.beats.ready))
+        owners = [Cat(Const(k, row), at)[half:] for k in range(per_row)]
         with m.If(get):
-            m.d.sync += [started.eq(~ends), after.eq(at + 1), draining.eq(draining ^ ends)]
-        strobes, half = Signal(per_row, reset_less=True), Signal(reset_less=True)
-        if p.data_bytes < ENTRY:
-            m.d.comb += [
-                ram.read_address.eq(Cat(at[1:], draining)),
-                self.beats.payload.data.eq(ram.read_data.word_select(half, 32)),
+            m.d.sync += [
+                started.eq(~ends),
+                after.eq(at + 1),
+                draining.eq(draining ^ ends),
+                second.eq(at[0]),
+                strobes.eq(Cat((own >= lines.payload.first) & (own <= lines.payload.last) for own in owners)),
             ]
-        else:
-            rows = 8 // per_row
-            m.d.comb += [
-                ram.read_address.eq(Cat(at[: exact_log2(rows)], draining)),
-                self.beats.payload.data.eq(ram.read_data),
-            ]
-        with m.If(get):
-            m.d.sync += half.eq(at[0])
-            for k in range(per_row):
-                own = k + (at << low) if low else k + at
-                if p.data_bytes < ENTRY:
-                    m.d.sync += strobes.eq(1)
-                else:
-                    within = (own >= lines.payload.first) & (own <= lines.payload.last)
-                    m.d.sync += strobes[k].eq(within)
-        m.d.comb += self.beats.payload.strobe.eq(Cat(bit.replicate(min(8, p.data_bytes)) for bit in strobes))
         return filling, valid

@@ -145,6 +145,7 @@ def test_cycles():
     assert len(memory.beats) == job.beats == len(job.chunks) + 1
     assert memory.beats[-1] - memory.beats[0] + 1 == job.beats
     assert memory.bursts[0].offered - run.times["ranges"][0] == 3
+    assert memory.beats[0] - memory.bursts[0].offered == 2
 
     tiny = Job(p, rng)  # a beat each
     for k in range(20):
