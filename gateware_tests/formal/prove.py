@@ -43,7 +43,7 @@ PROOFS = [
     Proof("AxiReader", lambda: ReaderLaw(AxiReader(SMALL, 1), SMALL), "bmc", 22),
     Proof("AxiReader", lambda: ReaderLaw(AxiReader(SMALL, 1), SMALL), "cover", 24),
     Proof("AxiWriter: addresses, streams", lambda: AddressLaw(AxiWriter(SMALL), SMALL, "aw"), "induction", 2),
-    Proof("AxiWriter", lambda: WriterLaw(AxiWriter(SMALL), SMALL), "bmc", 22),
+    Proof("AxiWriter", lambda: WriterLaw(AxiWriter(SMALL), SMALL), "bmc", 17),
     Proof("AxiWriter", lambda: WriterLaw(AxiWriter(SMALL), SMALL), "cover", 24),
 ]
 _MODEL = """

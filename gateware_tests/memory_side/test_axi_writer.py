@@ -233,3 +233,15 @@ def test_stop_at_every_cycle(data_width, outstanding):
             await interrupt(ctx, cycle)
 
     simulate(dut, main)
+
+
+def test_turns():
+    """Neither ranges nor entries wait for all of the others."""
+    p, rng = parameters(32, burst=4, outstanding=2), random.Random(5)
+    job = Job(p, rng)
+    job.range(0x100, 16 * 20, 1, lambda: 4)
+    for k in range(20):
+        job.entry(0x1000 + 16 * k, 1)
+    _, memory = job.feed(Bench(AxiWriter(p)), 5, busy={"b": 0.5})
+    kinds = [burst.address >= 0x1000 for burst in memory.bursts]
+    assert len(kinds) == 40 and abs(sum(kinds[10:30]) - 10) <= 1
