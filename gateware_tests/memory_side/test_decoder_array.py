@@ -83,8 +83,9 @@ def test_busy_and_clear(monkeypatch):
         for seed in range(4):
             old, new, seen = Tensor(rng, p.codec, 3), Tensor(rng, p.codec), []
             before, moment = Job(p, old, old.damaged(9), f"{seed} before"), rng.randrange(9, 40)
-            run = check(bench, new, new.blocks(2 * engines), seed, random_busy(rng),
-                interrupted=(before.inputs(), {"fill": [1, 0.3][seed % 2], "values": 0.5}, moment), probe=probe(bench.dut.busy, seen))
+            cut = before.inputs(), {"fill": [1, 0.3][seed % 2], "values": 0.5}, moment
+            run = check(bench, new, new.blocks(2 * engines), seed, random_busy(rng), interrupted=cut,
+                probe=probe(bench.dut.busy, seen))
             ends = [cycle for cycle, beat in zip(run.times["values"], run.out["values"], strict=True) if beat["last"]]
             inside = [bisect_left(run.times["reserve"], k) - bisect_left(ends, k) for k in range(len(seen) - moment)]
             assert seen[moment:] == [int(blocks > 0) for blocks in inside]
