@@ -1,8 +1,8 @@
 """Proofs of the memory-side block's ports: ``make formal``.
 
-Yosys (pyosys) turns component and harness into a transition system for SMT solvers; yosys-smtbmc and Yices search it: for
-a trace of up to so many cycles after reset that breaks a law (bmc), for any state from which it can be broken, with no
-regard to how it is reached (induction), and for traces that reach what is to be possible (cover), so that the
+Yosys (pyosys) turns component and harness into a transition system for SMT solvers; yosys-smtbmc and Yices search it
+for a run of so many cycles from reset that breaks a law (bmc), for any state from which it can be broken, with no
+regard to how it is reached (induction), and for runs that reach what is to be possible (cover), so that the
 assumptions leave something to prove.
 """
 
