@@ -86,6 +86,7 @@ def random_job(p, rng, count, *, full=0.5):
         flush = k == count - 1 or rng.random() < 0.1
         job.entry(entry, flush)
         entry += 8 + (rng.getrandbits(4) * 8 if flush else 0)
+    job.chunks.append({"data": 0, "bytes": 0, "last": 1})  # an empty stream behind all ranges is taken, too
     return job
 
 
