@@ -8,10 +8,12 @@ from rich.console import Console
 import synth
 
 from ..emit import TOPS, emit
+from ..memory_side.emit import emit_memory_side
 from ..presets import EnginePreset
 from .activity import Stimulus
 from .engines import PRESET_LIST, direction_argument, directions, engine_options, make_engines
 from .inputs import TENSOR, make_config
+from .memory_side import make_memory_side, memory_side_options, take_options
 from .support import blame, build_option, check_json, json_option, make_folder, say, show, steps
 
 
@@ -22,12 +24,22 @@ def emit_all(engines: EnginePreset, names, folder) -> dict[str, list[Path]]:
         return {name: emit(engines.codec, name, out_dir=folder, **engines.options(name)) for name in names}
 
 
+def emit_memory_side_block(direction: str, given: dict, options: dict, folder) -> list[Path]:
+    """Write the memory-side block to ``folder``; the paths, Verilog first."""
+    if direction != "both":
+        raise click.ClickException(f"--memory-side: has both directions, not only {direction}")
+    p, folder = make_memory_side(given, options), make_folder(folder)
+    with steps("emitting the memory-side block"), blame(folder):
+        return emit_memory_side(p, out_dir=folder)
+
+
 @click.command("verilog", short_help="Emit encoder and decoder as Verilog.", epilog=PRESET_LIST)
 @direction_argument
 @engine_options
+@memory_side_options("Emit the block of encoders and decoders with AXI ports, not a single engine.")
 @click.option("-o", "--output", metavar="DIR", default="build/rtl", show_default=True, help="Folder to write to.")
-def verilog_command(direction, output, **options):
-    """Emit the encoder, the decoder or both as Verilog.
+def verilog_command(direction, output, memory_side, **options):
+    """Emit the encoder, the decoder or both as Verilog, or the block of many of them with AXI ports.
 
     Beside each .v come a .json (configuration, ports, versions), a FuseSoC .core file and a .vlt (lint waivers).
 
@@ -36,7 +48,13 @@ def verilog_command(direction, output, **options):
       apack verilog -o rtl
       apack verilog decoder --bits 4 --rows 8 --word 64 -o rtl
       apack verilog --preset fast --streams 2,6 -o rtl
+      apack verilog --memory-side --engines 8 --data-width 128 -o rtl
     """
+    given = take_options(options, memory_side)
+    if memory_side:
+        for path in emit_memory_side_block(direction, given, options, output):
+            say(str(path))
+        return
     engines = make_engines(options, make_config(options), directions(direction))
     for paths in emit_all(engines, directions(direction), output).values():
         for path in paths:
