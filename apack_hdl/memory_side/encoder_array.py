@@ -16,11 +16,13 @@ from .place import place
 class EncoderArray(wiring.Component):
     """E encoder cells: block k goes to cell k mod E, and blocks leave in the order in which they came.
 
-    Between the ports and the cells are trees of registers, 8 branches on each: none for one cell, one level for up to
-    8, two for up to 64. A ``ready`` of ``fill``, and of ``take``, depends on those of the cells combinationally, by
-    way of the tree's nodes; those of the cells' outputs on that of ``head``, and on those of ``coded`` and ``raw``.
+    Between the ports and the cells are trees of registers, 8 branches on each: L = 0 levels for one cell, 1 for up to
+    8, 2 for up to 64. A ``ready`` of ``fill``, ``take`` and ``load`` depends combinationally on those of the cells,
+    from level to level; so do those of the cells' heads on ``head.ready``. ``coded`` and ``raw`` come from registers,
+    and no path goes on from their ``ready``.
 
-    E values per cycle, less a cycle per block and cell, if beats come and data go in time (see :class:`EncoderCell`).
+    E values per cycle, less a cycle per block and cell, if beats come and data go in time: that takes blocks of n
+    values and c chunks with n >= E c, as the cells share the ports, and n >= c + 14 + 2 L (see :class:`EncoderCell`).
     Latencies, with one stream and L levels, nothing stalling, a block of n values: from its first beat to its head
     ``HEAD_CYCLES`` + n + 2 L; from its ``take`` to its data ``DATA_CYCLES`` + 2 L, or right behind the last block's:
     then there is no cycle between blocks of different cells, and one between those of a single cell.

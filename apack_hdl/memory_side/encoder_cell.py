@@ -19,10 +19,11 @@ class EncoderCell(wiring.Component):
     With one stream the ports are the lane's. With more there is a register before, or behind, each of them.
 
     One value per cycle and one cycle more per block, if beats come and data go in time: a place is taken from a
-    block's first beat to its last chunk, and there are two for a stream. With one stream, n values, c chunks, and a
-    head answered by a ``take`` in the next cycle, that is so for n + 12 + 1 + 4 + c <= 2 n, about.
-    Latencies with one stream, nothing stalling: from a block's first beat to its head ``HEAD_CYCLES`` + n, from a
-    ``take`` to the first chunk or beat ``DATA_CYCLES``; a cycle without data between two blocks.
+    block's first beat to its last chunk, and there are two for a stream. With one stream, n values and c chunks, and a
+    head answered by a ``take`` in the next cycle, n >= c + 14 suffices; where it does not, c + 14 - n cycles are lost
+    every other block. Latencies with one stream, nothing stalling: from a block's first beat to its head
+    ``HEAD_CYCLES`` + n, from a ``take`` to the first chunk or beat ``DATA_CYCLES``; a cycle without data between two
+    blocks.
 
     Members
     -------

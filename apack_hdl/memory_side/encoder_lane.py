@@ -1,7 +1,7 @@
 """An encoder's buffers: one of its streams, two blocks."""
 
 from amaranth import Cat, Module, Mux, Signal
-from amaranth.lib import stream, wiring
+from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import exact_log2
 
@@ -81,71 +81,72 @@ class EncoderLane(wiring.Component):
             m.d.sync += [told.bit_select(here, 1).eq(1), here.eq(~here)]
 
     def _drain(self, m: Module, free: Signal):
-        """Rows of the block that was taken, into ``data``: fetched; in the memory's output; in the register."""
+        """Rows of the block that was taken, into ``data``: fetched; in a memory's output; in the register."""
+        room = Signal()  # for a row in the memories' outputs
+        fetched = self._fetch(m, room)
+        came = Signal(fetched.payload.shape(), reset_less=True)
+        there, give = Signal(), Signal()
+        m.d.comb += [
+            give.eq(there & (~self.data.valid | self.data.ready)),
+            room.eq(~there | give),
+            free.eq(Cat(came.place == q for q in range(2)) & (give & came.end).replicate(2)),
+        ]
+        with m.If(room):
+            m.d.sync += [there.eq(fetched.valid), came.eq(fetched.payload)]
+        payload = payload_register(m, self.data)
+        found = 0
+        for k, read in enumerate([self.store.read_data[0], self.store.read_data[1], self.coder.read_data]):
+            found = found | Mux(came.source[k], read, 0)
+        with m.If(~self.data.valid | self.data.ready):
+            m.d.sync += [self.data.valid.eq(there), payload.data.eq(found)]
+            m.d.sync += [payload[name].eq(came[name]) for name in ("count", "last", "raw", "end")]
+
+    def _fetch(self, m: Module, room: Signal):
+        """One row after the other of the block that was taken; returns what is being fetched, as a stream of what is
+        known of it: fields of ``data``, and ``place``, and ``source``, one-hot: whose output it comes from."""
         p, store, coder = self.p, self.store, self.coder
-        lane_bits, row_bits = exact_log2(coder.lanes), max(store.row_bits, coder.row_bits)
+        fields = {name: field.shape for name, field in self.data.payload.shape() if name != "data"}
+        fetched = stream.Signature(data.StructLayout(fields | {"place": 1, "source": 3})).create()
+        size_layout, row_bits = coder.sizes[0][0].shape(), max(store.row_bits, coder.row_bits)
         asked, wanted = Signal(), Signal(take_layout(), reset_less=True)
         busy, here, second, raw = Signal(), Signal(), Signal(), Signal(reset_less=True)
         row, left = Signal(row_bits, reset_less=True), Signal(row_bits, reset_less=True)
-        size = Signal(coder.sizes[0][0].shape())
-        begin, fetch, final, room, give = Signal(), Signal(), Signal(), Signal(), Signal()
-
-        # What is fetched, and how many rows are left behind it.
-        offsets = Mux(here, coder.sizes[1][1].as_value(), coder.sizes[0][1].as_value())
-        symbols = Mux(here, coder.sizes[1][0].as_value(), coder.sizes[0][0].as_value())
+        fetch, final, over = Signal(), Signal(), Signal()
+        symbols, offsets, size = (Signal(size_layout, name=name) for name in ("symbols_size", "offsets_size", "size"))
+        last_row, tail = (Mux(here, own[1], own[0]) for own in (store.last_row, store.tail))
         m.d.comb += [
             self.take.ready.eq(~asked),
-            begin.eq(asked & ~busy),
+            symbols.eq(Mux(here, coder.sizes[1][0].as_value(), coder.sizes[0][0].as_value())),
+            offsets.eq(Mux(here, coder.sizes[1][1].as_value(), coder.sizes[0][1].as_value())),
+            size.eq(Mux(second, offsets.as_value(), symbols.as_value())),
             final.eq(left == 0),
+            over.eq(final & (raw | second)),
             fetch.eq(busy & room),
         ]
         with m.If(self.take.valid & ~asked):
             m.d.sync += [asked.eq(1), wanted.eq(self.take.payload)]
-        with m.If(begin):
+        lane_bits = exact_log2(coder.lanes)
+        with m.If(asked & ~busy):
             m.d.sync += [asked.eq(0), busy.eq(1), raw.eq(wanted.raw), second.eq(0)]
             m.d.sync += row.eq(Mux(wanted.raw, 0, coder.first_row(here, 0)))
-            symbol_rows = Signal(coder.sizes[0][0].shape())
-            m.d.comb += symbol_rows.eq(symbols)
-            last_row = Mux(here, store.last_row[1], store.last_row[0])
-            m.d.sync += left.eq(Mux(wanted.raw, last_row, symbol_rows.word >> lane_bits))
+            m.d.sync += left.eq(Mux(wanted.raw, last_row, symbols.word >> lane_bits))
         with m.If(fetch):
             m.d.sync += [row.eq(Mux(second, row - 1, row + 1)), left.eq(left - 1)]
             with m.If(final):
-                offset_rows = Signal(coder.sizes[0][0].shape())
-                m.d.comb += offset_rows.eq(offsets)
-                m.d.sync += [row.eq(coder.first_row(here, 1)), left.eq(offset_rows.word >> lane_bits), second.eq(1)]
-                with m.If(raw | second):
-                    m.d.sync += [busy.eq(0), here.eq(~here)]
-        m.d.comb += [
-            size.eq(Mux(second, offsets, symbols)),
-            coder.read_enable.eq(fetch & ~raw),
-            coder.read_row.eq(row),
-            store.read_enable.eq(Cat(fetch & raw & ~here, fetch & raw & here)),
-            store.read_row.eq(row),
-        ]
-
-        # What stands in a memory's output, and whose it is.
-        there = Signal()
-        came = Signal(self.data.payload.shape(), reset_less=True)  # but its data
-        source = Signal(3, reset_less=True)
-        m.d.comb += [give.eq(there & (~self.data.valid | self.data.ready)), room.eq(~there | give)]
-        tail = Mux(here, store.tail[1], store.tail[0])
+                m.d.sync += [row.eq(coder.first_row(here, 1)), left.eq(offsets.word >> lane_bits), second.eq(1)]
+            with m.If(over):
+                m.d.sync += [busy.eq(0), here.eq(~here)]
+        in_place, info = Cat(~here, here), fetched.payload
         bytes_before = (size.word & (coder.lanes - 1)) << 2
-        with m.If(room):
-            m.d.sync += [there.eq(busy), came.raw.eq(raw), came.last.eq(final), came.end.eq(final & (raw | second))]
-            m.d.sync += source.eq(Cat(raw & ~here, raw & here, ~raw))
-            with m.If(raw):
-                m.d.sync += came.count.eq(Mux(final, tail + 1, p.beat_values))
-            with m.Else():
-                m.d.sync += came.count.eq(Mux(final, bytes_before + size.bytes, p.data_bytes))
-
-        payload = payload_register(m, self.data)
-        freed = Signal(reset_less=True)  # place of what stands there
-        with m.If(room):
-            m.d.sync += freed.eq(here)
-        m.d.comb += free.eq(Cat(~freed, freed) & (give & came.end).replicate(2))
-        found = 0
-        for k, read in enumerate([store.read_data[0], store.read_data[1], coder.read_data]):
-            found = found | Mux(source[k], read, 0)
-        with m.If(~self.data.valid | self.data.ready):
-            m.d.sync += [self.data.valid.eq(there), payload.eq(came), payload.data.eq(found)]
+        m.d.comb += [
+            coder.read_enable.eq(fetch & ~raw), coder.read_row.eq(row),
+            store.read_enable.eq(in_place & (fetch & raw).replicate(2)), store.read_row.eq(row),
+            fetched.valid.eq(busy),
+            info.raw.eq(raw), info.last.eq(final), info.end.eq(over), info.place.eq(here),
+            info.source.eq(Cat(in_place & raw.replicate(2), ~raw)),
+        ]
+        with m.If(raw):
+            m.d.comb += info.count.eq(Mux(final, tail + 1, p.beat_values))
+        with m.Else():
+            m.d.comb += info.count.eq(Mux(final, bytes_before + size.bytes, p.data_bytes))
+        return fetched

@@ -111,6 +111,10 @@ def test_timing():
         assert heads[0] - first == EncoderCell.HEAD_CYCLES + 32
         assert heads[-1] - heads[0] == 3 * 33
         assert run.offers["data"][0] - run.times["take"][0] == EncoderCell.DATA_CYCLES
+    for size in (8, 18):  # too short for two places to be enough, and just long enough
+        run, _ = check(bench, table, [blocks[0][:size]] * 5, 1, raw_share=0, busy=eager)
+        heads, chunks = run.offers["head"], len(run.out["data"]) // 5
+        assert heads[4] - heads[2] == 2 * (size + 1) + max(0, chunks + 14 - size)
     # Of two complete blocks the data come without a stall but one cycle between them.
     run, _ = check(bench, table, blocks[:2], 1, raw_share=0, busy=eager | {"head": lambda now: now > 100})
     times = run.times["data"]
