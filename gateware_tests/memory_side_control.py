@@ -12,6 +12,7 @@ from apack_hdl.memory_side.layouts import Error
 from apack_hdl.memory_side.registers import COUNTERS, DIRECTIONS, REGISTERS
 from apack_hdl.memory_side.table_store import TableStore
 
+WATCHDOG = 12000  # cycles of a run
 OFFSET = {register.name: register.offset for register in REGISTERS}
 FIELD = {r.name: {f.name: f for f in r.fields} for r in REGISTERS}
 
@@ -252,6 +253,7 @@ class ControlBench:
             control.compress_job.valid | control.decompress_job.valid,
         ):
             self.now += 1
+            assert self.now < WATCHDOG, f"watchdog: {WATCHDOG} cycles"
             self.levels.append(level)
             if push:
                 self.pushed.append(self.now)

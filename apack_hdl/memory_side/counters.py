@@ -123,7 +123,7 @@ class Counters(wiring.Component):
             asked[0].eq(busy & (index == number)),
             access.ready.eq(sent),
         ]
-        m.d.sync += [Cat(asked[1:]).eq(Mux(busy, Cat(asked[:-1]), 0)), sent.eq(0)]
+        m.d.sync += [Cat(asked[1:]).eq(Cat(asked[:-1])), sent.eq(0)]
         payload = payload_register(m, answer)
         with m.If(access.valid & ~busy & ~sent & ~answer.valid):
             m.d.sync += busy.eq(1)

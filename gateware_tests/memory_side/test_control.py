@@ -256,6 +256,34 @@ def test_soft_reset(seed):
     assert sum(bench(p).levels) == 8
 
 
+def test_soft_reset_when_a_job_is_about_to_begin():
+    """In every cycle around it: either it begins and is ended, or it does not begin."""
+    p, rng, began = SMALL, random.Random(4), []
+
+    async def body(software, halves):
+        job = good_job(rng, p)
+        for gap in range(8):
+            await software.write("CONTROL", enable=1)
+            software.known = {}
+            assert await software.push(job | {"length": 0})  # refused: it fills the registers, no more
+            while not await software.pop():
+                pass
+            await software.write("JOB_LENGTH", value=job["length"])
+            before = len(halves[0].jobs + halves[1].jobs)
+            await software.write("JOB_PUSH", push=1)
+            if gap:
+                await software.ctx.tick().repeat(gap)
+            await software.write("CONTROL", soft_reset=1)
+            while (await software.read("CONTROL"))["soft_reset"]:
+                pass
+            await software.ctx.tick().repeat(20)
+            began.append(len(halves[0].jobs + halves[1].jobs) - before)
+            assert not (await software.read("STATUS"))[f"busy_{DIRECTIONS[job['decompress']]}"]
+
+    bench(p).run(4, body, stuck=True)
+    assert began[0] == 0 and began[-1] == 1 and sorted(began) == began
+
+
 def test_interrupt():
     """Events are set, kept, cleared by ones, and interrupt when enabled."""
     p, rng = SMALL, random.Random(5)
