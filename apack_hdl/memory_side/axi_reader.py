@@ -21,7 +21,8 @@ class AxiReader(wiring.Component):
 
     Reads are bursts of whole beats with rising addresses and one ID, which end at multiples of
     :func:`.bursts.burst_beats` beats, so never go across 4 KiB. Up to ``p.outstanding`` of them are under way, of as
-    many ranges as it takes; addresses do not wait for data. Data leave low-aligned, zeros behind the last byte.
+    many ranges as it takes; addresses do not wait for data (but only some ``p.outstanding`` + 2 ranges are held, those
+    that need no burst of their own among them). Data leave low-aligned, zeros behind the last byte.
 
     **Nothing is read twice.** A range that begins in the beat in which the one before ended (ranges of 0 bytes aside)
     goes on with that beat as it is. Between ranges that is right as long as the memory's content does not change:
