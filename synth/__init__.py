@@ -2,6 +2,7 @@
 
 from .errors import SynthError
 from .gates import gate_level
+from .hierarchy import HierarchyReport, synthesize_parts
 from .libraries import LIBRARIES
 from .power import MeasuredPower, measured_power
 from .report import SynthesisReport
@@ -9,10 +10,12 @@ from .synthesis import synthesize
 
 __all__ = [
     "LIBRARIES",
+    "HierarchyReport",
     "MeasuredPower",
     "SynthError",
     "SynthesisReport",
     "gate_level",
     "measured_power",
     "synthesize",
+    "synthesize_parts",
 ]

@@ -88,10 +88,12 @@ def map_to_cells(
     flatten: bool,
     clock_gating: bool,
     progress: Callable[[str], None],
+    cut: Sequence[str] | None = None,
 ) -> tuple[Netlist, tuple[Block, ...]]:
     """Map `top` of `verilog` onto `library`; the netlist to time and the blocks, top first.
 
-    With `flatten` False only the hierarchical run is made and its netlist is the one to time.
+    With `flatten` False only the hierarchical run is made and its netlist is the one to time. With `cut`, names of
+    modules, only the flat run is made, without their instances and without blocks.
     """
     (build_dir / MAPPED).unlink(missing_ok=True)
     target = max(period_ns - library.register_ns, period_ns / 4)  # asked of the gates; a quarter: periods out of reach
@@ -112,15 +114,17 @@ def map_to_cells(
         "constraints": "top.sdc",
         "scripts": list(_EFFORTS),
         "target_ps": target * 1000,
+        "cut": None if cut is None else list(cut),
         "gate": asdict(library.clock_gate) if clock_gating and library.clock_gate else None,
     }
     names = {"flat": True, "blocks": False} if flatten else {"blocks": False}
+    names = names if cut is None else {"flat": True}
     run_yosys([{**common, "name": n, "flatten": f} for n, f in names.items()], verilog, build_dir, progress)
     netlist = _netlist(next(iter(names)), top, build_dir)
     facts = {"top": top, "library": library.name, "verilog": netlist.verilog.name, "clocks": netlist.clocks}
     facts |= {"flop_cells": sorted(netlist.flop_cells), "gate": common["gate"] if netlist.clock_gates else None}
     write_atomically(build_dir / MAPPED, json.dumps(facts, indent=1))
-    return netlist, _blocks(top, library, build_dir)
+    return netlist, () if cut is not None else _blocks(top, library, build_dir)
 
 
 def run_yosys(

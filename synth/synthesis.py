@@ -2,7 +2,7 @@
 
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib import metadata
@@ -20,6 +20,9 @@ from .report import CellFigures, SynthesisReport
 PRE_LAYOUT = "pre-layout figures: {wires}, ideal clock (no clock tree in area, delay or power)"
 OUT_OF_CONTEXT = f"{fpga.DEVICE}, placed and routed out of context: the clock is that of paths between registers"
 
+CUT_DELAY_NS = 0.3  # of a register and a wire, or of a small memory: what is cut out is timed by itself
+CUT = "without its {modules}, whose outputs are taken to come {delay} ns after the clock"
+
 
 def synthesize(
     verilog: Path,
@@ -32,6 +35,7 @@ def synthesize(
     values_per_cycle: float | None = None,
     flatten: bool = True,
     clock_gating: bool = True,
+    cut: Sequence[str] | None = None,
     build_dir: Path,
     progress: Callable[[str], None] | None = None,
 ) -> SynthesisReport:
@@ -42,6 +46,8 @@ def synthesize(
     activity: transitions per cycle assumed for every net in the power figure, 0 to 1. values_per_cycle: what the
     design handles per cycle, to state values/s and energy per value. flatten False: only the hierarchical run, for
     designs of hundreds of thousands of cells. clock_gating False: enables are multiplexers, no clock gating cells.
+    cut: names of modules whose instances are left outside, None for a design in one piece: what they give is taken to
+    come CUT_DELAY_NS after the clock; there are no blocks then.
     build_dir: every script, log and netlist stays there, so one run at a
     time. progress: called with a line per step, one call at a time, from any thread.
 
@@ -78,7 +84,7 @@ def synthesize(
         figures = fpga.place_and_route(verilog, top, period, build_dir, say)
         tools = _tools(figures.creator, nextpnr=figures.version)
         return SynthesisReport(**base, tools=tools, notes=(OUT_OF_CONTEXT,), fpga=figures)
-    return _on_cells(base, cells, activity, flatten, clock_gating, build_dir, say)
+    return _on_cells(base, cells, activity, flatten, clock_gating, cut, build_dir, say)
 
 
 def _on_cells(
@@ -87,16 +93,18 @@ def _on_cells(
     activity: float,
     flatten: bool,
     clock_gating: bool,
+    cut: Sequence[str] | None,
     build_dir: Path,
     say: Callable[[str], None],
 ) -> SynthesisReport:
     period, liberty = base["period_ns"], locate(cells.name, say)
-    options = {"build_dir": build_dir, "flatten": flatten, "clock_gating": clock_gating, "progress": say}
+    options = {"build_dir": build_dir, "flatten": flatten, "clock_gating": clock_gating, "progress": say, "cut": cut}
     netlist, blocks = map_to_cells(Path(base["verilog"]), base["top"], cells, liberty, period, **options)
     say("opensta: timing and power")
-    timed = timing.analyse(netlist, cells, period, activity)
+    timed = timing.analyse(netlist, cells, period, activity, CUT_DELAY_NS if cut else None)
     wires = f"wire-load model {cells.wire_load}" if cells.wire_load else "no wire load, the library has no model"
     notes = [PRE_LAYOUT.format(wires=wires)]
+    notes += [CUT.format(modules=", ".join(cut), delay=CUT_DELAY_NS)] if cut else []
     notes += [] if flatten else ["hierarchy kept: the total is the sum of the blocks"]
     notes += [f"{netlist.latches} latches"] if netlist.latches else []
     notes += timed.notes if timed else [timing.MISSING]

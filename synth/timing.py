@@ -33,8 +33,13 @@ create_clock -name clock -period {period} $clocks
 # Not on the clock: one cell driving every flip-flop would give edges so slow that the power tables are left.
 set_driving_cell -lib_cell {driver} $data
 set_input_delay 0 -clock clock $data
-set_output_delay 0 -clock clock [all_outputs]
+{late}set_output_delay 0 -clock clock [all_outputs]
 set_load {load} [all_outputs]
+"""
+_LATE = """\
+foreach port $data {{
+    if {{[string match cut_* [get_property $port full_name]]}} {{ set_input_delay {delay} -clock clock $port }}
+}}
 """
 _REPORTS = """\
 set slack [worst_slack]
@@ -86,14 +91,18 @@ class Timing:
     version: str
 
 
-def analyse(netlist: Netlist, library: Library, period_ns: float, activity: float) -> Timing | None:
+def analyse(
+    netlist: Netlist, library: Library, period_ns: float, activity: float, cut_delay_ns: float | None = None
+) -> Timing | None:
     """Clock, slowest path and power of `netlist`; None if there is no `sta` on PATH.
+
+    cut_delay_ns: how late after the clock comes what modules give that were cut out; None: none were.
 
     Raises SynthError if OpenSTA reports any error, or if the design has no path to time.
     """
     if shutil.which("sta") is None:
         return None
-    script = constraints(netlist.verilog.name, netlist.top, netlist.clocks, library, period_ns)
+    script = constraints(netlist.verilog.name, netlist.top, netlist.clocks, library, period_ns, cut_delay_ns)
     endpoints = 2 * netlist.cells + 10_000  # above any possible count: every endpoint is wanted
     script += _REPORTS.format(period=period_ns, endpoints=endpoints, activity=activity)
     write_atomically(netlist.verilog.with_name("timing.tcl"), script)
@@ -113,12 +122,15 @@ def analyse(netlist: Netlist, library: Library, period_ns: float, activity: floa
     )
 
 
-def constraints(netlist: str, top: str, clocks: Sequence[str], library: Library, period_ns: float) -> str:
+def constraints(
+    netlist: str, top: str, clocks: Sequence[str], library: Library, period_ns: float, cut_delay_ns: float | None = None
+) -> str:
     """The script that reads the netlist (a file beside the script) and says what surrounds it."""
     load = library.load_ff / library.cap_unit_ff
     names = " ".join(clocks)
     return _TIMING.format(
-        netlist=netlist, top=top, clocks=names, driver=library.driver, load=load, period=period_ns
+        netlist=netlist, top=top, clocks=names, driver=library.driver, load=load, period=period_ns,
+        late="" if cut_delay_ns is None else _LATE.format(delay=cut_delay_ns),
     )
 
 

@@ -6,7 +6,8 @@ caller), an error is a non-zero exit with Yosys' own line on standard error.
 
 A job is a JSON object: `kind` ("cells", "ecp5" or "models"), `name` (prefix of every file written), and
 for "cells": `verilog`, `top`, `options` (of the synth pass), `flatten`, `liberty`, `dont_use`, `tie_high`, `tie_low`,
-`constraints` and `scripts` (for ABC), `target_ps` (for gates), `gate` (the fields of libraries.ClockGate, or null);
+`constraints` and `scripts` (for ABC), `target_ps` (for gates), `cut` (modules that stay outside, or null), `gate` (the
+fields of libraries.ClockGate, or null);
 for "ecp5": `verilog`, `top`; for "models": `liberty`, `cells` (whose functions are wanted).
 Results: NAME.v (netlist), NAME.netlist.json (the same for programs), NAME.stat.json (area), NAME.facts.json.
 For "ecp5": NAME.netlist.json alone. For "models": NAME.v and NAME.netlist.json, one module for each cell.
@@ -62,6 +63,8 @@ def _map_to_cells(job: dict, run, design, ys) -> dict:
     name, liberty = job["name"], f"-liberty {job['liberty']}"
     dont_use = "".join(f" -dont_use {pattern}" for pattern in job["dont_use"])
     _read(job, run, design)
+    if job["cut"] is not None:
+        _cut(job, run, design, ys)
     tree = _tree(design)
     # The source's own name of a register survives flattening only as one alias among many: mark it now.
     run("proc")
@@ -94,6 +97,29 @@ def _map_to_cells(job: dict, run, design, ys) -> dict:
     unmapped = sorted({t for t in _cell_types(design) if t.startswith("$") and t not in tree})
     facts = {"tree": tree, "clocks": clocks, "latches": latches, "flops": flops, "unmapped": unmapped}
     return facts | {"gate": gate["cell"] if gate else ""}
+
+
+def _cut(job: dict, run, design, ys) -> None:
+    """Flatten, and leave the instances of some modules outside: what goes into them leaves the design through ports,
+    what they give comes in through ports called cut_... ."""
+    for name in job["cut"]:
+        run(f"blackbox {name}")
+    run("proc")
+    run("flatten")
+    outside = {f"\\{name}" for name in job["cut"]}
+    top = design.module(ys.IdString(f"\\{job['top']}"))
+    for cell in [cell for cell in top.cells_.values() if cell.type.str() in outside]:
+        for port, signal in cell.connections().items():
+            gives = cell.output(port)
+            name = f"\\{'cut' if gives else 'to'}_{_plain(cell.name.str())}_{_plain(port.str())}"
+            wire = top.addWire(ys.IdString(name.replace(".", "_")), signal.size())
+            wire.port_input, wire.port_output = gives, not gives
+            pins = ys.SigSpec(wire)
+            top.connect(*((signal, pins) if gives else (pins, signal)))
+        top.remove(cell)
+    top.fixup_ports()
+    for name in job["cut"]:
+        run(f"delete {name}")
 
 
 def _map_gates(job: dict, run, abc: str) -> None:

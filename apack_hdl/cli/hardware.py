@@ -9,11 +9,13 @@ import synth
 
 from ..emit import TOPS, emit
 from ..memory_side.emit import emit_memory_side
+from ..memory_side.parameters import MemorySide
 from ..presets import EnginePreset
 from .activity import Stimulus
 from .engines import PRESET_LIST, direction_argument, directions, engine_options, make_engines
 from .inputs import TENSOR, make_config
 from .memory_side import make_memory_side, memory_side_options, take_options
+from .memory_side_synth import refuse, synth_memory_side
 from .support import blame, build_option, check_json, json_option, make_folder, say, show, steps
 
 
@@ -24,11 +26,16 @@ def emit_all(engines: EnginePreset, names, folder) -> dict[str, list[Path]]:
         return {name: emit(engines.codec, name, out_dir=folder, **engines.options(name)) for name in names}
 
 
-def emit_memory_side_block(direction: str, given: dict, options: dict, folder) -> list[Path]:
-    """Write the memory-side block to ``folder``; the paths, Verilog first."""
+def whole_block(direction: str, given: dict, options: dict) -> MemorySide:
+    """The parameters of the memory-side block that the options ask for."""
     if direction != "both":
         raise click.ClickException(f"--memory-side: has both directions, not only {direction}")
-    p, folder = make_memory_side(given, options), make_folder(folder)
+    return make_memory_side(given, options)
+
+
+def emit_memory_side_block(direction: str, given: dict, options: dict, folder) -> list[Path]:
+    """Write the memory-side block to ``folder``; the paths, Verilog first."""
+    p, folder = whole_block(direction, given, options), make_folder(folder)
     with steps("emitting the memory-side block"), blame(folder):
         return emit_memory_side(p, out_dir=folder)
 
@@ -74,12 +81,14 @@ def verilog_command(direction, output, memory_side, **options):
 @click.option("--measured", is_flag=True, help="State power with the activity of a tensor as well: the netlist is run "
               "on it, and its outputs compared with the golden model.")
 @click.option("--tensor", metavar=TENSOR, help="The tensor for --measured.  [default: the sample's biggest weights]")
+@memory_side_options("The block of encoders and decoders with AXI ports, module by module.")
 @click.option("--no-clock-gating", "clock_gating", is_flag=True, flag_value=False, default=True,
               help="Do without clock gating cells.")
 @build_option
 @json_option
 def synth_command(
-    direction, library, target, period, activity, measured, tensor, clock_gating, build, json_out, **options
+    direction, library, target, period, activity, measured, tensor, memory_side, clock_gating, build, json_out,
+    **options,
 ):
     """Map the emitted Verilog on standard cells (or an FPGA): area, clock, power, critical path.
 
@@ -91,7 +100,14 @@ def synth_command(
       apack synth decoder --library sky130hd --period 4
       apack synth encoder --target ecp5
       apack synth encoder --tensor weights.npy --measured
+      apack synth --memory-side --engines 8
     """
+    given = take_options(options, memory_side)
+    if memory_side:
+        refuse(target=target, measured=measured, tensor=tensor)
+        p = whole_block(direction, given, options)
+        how = {"library": library, "period_ns": period, "activity": activity, "clock_gating": clock_gating}
+        return synth_memory_side(p, make_folder(build), json_out, **how)
     if measured and target:
         raise click.ClickException("--measured: only with standard cells, not with --target")
     if tensor and not measured:
