@@ -9,7 +9,7 @@ SAMPLE_STAMP := build/sample-venv/.stamp
 MODELS_STAMP := build/models-venv/.stamp
 MODELS := build/models
 
-.PHONY: all setup system test bench formal explore lint sample models fewbits pictures clean help
+.PHONY: all setup system test bench formal explore cosim lint sample models fewbits pictures clean help
 .DELETE_ON_ERROR:
 
 all: setup ## set up, then run the main job: search, compress, simulate, emit, synthesize the sample (build/)
@@ -39,6 +39,10 @@ formal: setup ## prove properties of the memory-side block's ports (some minutes
 
 explore: setup ## sweep configurations of the engines: area, clock, energy, compression (synth/reports/; half an hour)
 	.venv/bin/apack explore -o synth/reports
+
+# An hour; the selection in `make test` takes a minute.
+cosim: setup ## the emitted memory-side block in cocotb, all of it (gateware_tests/memory_side/cosim/REPORT.md)
+	cd gateware_tests/memory_side && ../../.venv/bin/python -m cosim.matrix --build ../../build/cosim -o cosim/REPORT.md
 
 lint: setup ## check the Python code
 	.venv/bin/ruff check .
