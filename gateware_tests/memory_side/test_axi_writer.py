@@ -210,7 +210,7 @@ class Stopper:
         assert not any(strobes[beats + 2 :]), "no more than the beats that were offered"
 
 
-@pytest.mark.parametrize("data_width, outstanding", [(32, 1), (32, 3), (128, 2)])
+@pytest.mark.parametrize("data_width, outstanding", [(32, 1), (128, 3)])
 def test_stop_at_every_cycle(data_width, outstanding):
     p, rng = parameters(data_width, outstanding=outstanding), random.Random(outstanding)
     dut = AxiWriter(p)
@@ -230,7 +230,7 @@ def test_stop_at_every_cycle(data_width, outstanding):
         planned.update(memory)
 
     async def main(ctx):
-        for cycle in range(35):
+        for cycle in range(30):
             await interrupt(ctx, cycle)
 
     simulate(dut, main)
