@@ -130,8 +130,9 @@ def _outcomes(results: Path) -> dict[str, Outcome]:
     for case in ElementTree.parse(results).iter("testcase"):
         wrong = [*case.iter("failure"), *case.iter("error"), *case.iter("skipped")]
         message = " ".join(each.get("message") or each.get("error_msg") or "failed" for each in wrong)
+        facts = {each.get("name"): each.get("value") for each in case.iter("property")}
         name = case.get("name")
-        found[name] = Outcome(name, message, float(case.get("sim_time_ns") or 0), float(case.get("time") or 0))
+        found[name] = Outcome(name, message, float(facts.get("sim_time_duration") or 0), float(case.get("time") or 0))
     return found
 
 
