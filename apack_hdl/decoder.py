@@ -40,8 +40,8 @@ class Decoder(wiring.Component):
     registers reach. A source that delivers one stream's block whole before it starts on the other's needs a buffer.
 
     **Raw blocks**, with ``raw``: the values of a block whose order has ``raw`` are the codes in its offset stream
-    (FORMAT.md 5.4), as many bits each as ``raw_mask`` has ones. Its symbol stream is one empty word, of which nothing is
-    reported. All else, its time too, is as with other blocks.
+    (FORMAT.md 5.4), as many bits each as ``raw_mask`` has ones. Its symbol stream is one empty word, of which nothing
+    is reported. All else, its time too, is as with other blocks.
 
     ``values`` and ``report`` come from registers. ``blocks.ready`` depends combinationally on what ``load`` and
     ``blocks`` offer and on ``report.ready``; ``symbols.ready`` and ``offsets.ready`` depend on what their own port
@@ -64,7 +64,7 @@ class Decoder(wiring.Component):
     symbols, offsets : streams of words, in, with ``last`` at the end of every block.
     values : stream of values, out.
     report : stream of reports, out, one per block.
-    raw_mask : In(W), with ``raw``: ``2**w - 1`` if values have w bits, 2..W. Must not change while blocks are under way.
+    raw_mask : In(W), with ``raw``: ``2**w - 1`` if values have w bits, 2..W. Must not change while there are blocks.
 
     Raises TypeError for an argument of the wrong kind, ValueError for one out of range.
     """
