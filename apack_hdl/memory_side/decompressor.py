@@ -76,7 +76,7 @@ class Decompressor(wiring.Component):
             tables.table_write.eq(self.table_write),
             # All but the ports forget a job that is stopped: they have to finish what they began.
             tables.clear.eq(forget), array.clear.eq(forget), crc.clear.eq(forget),
-            reader.stop.eq(forget), sink.fail.eq(forget),
+            reader.stop.eq(forget), reader.keep.eq(runner.running), sink.fail.eq(forget),
             begin_transfer(job, runner.begin, sink.begin), blocks.job.eq(job), blocks.begin.eq(runner.begin),
             blocks.hold.eq(~loaded), array.raw_mask.eq((Const(1, p.codec.width + 1) << job.width) - 1),
             runner.done.eq(blocks.done & ~expected.o.valid & sink.idle), runner.quiet.eq(reader.idle & sink.idle),
