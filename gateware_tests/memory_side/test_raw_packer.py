@@ -38,20 +38,21 @@ def check(bench, blocks, width, seed, junk=True, busy=1.0, **options):
 
 
 # Width, bits of the memory's bus, bits of the stream.
-SHAPES = [(8, 32, 32), (4, 128, 32), (16, 64, 32), (11, 256, 64), (8, 32, 1024), (16, 512, 64), (5, 64, 64)]
+SHAPES = [(8, 32, 32), (4, 128, 32), (16, 64, 32), (11, 256, 64), (8, 32, 1024), (16, 256, 64), (5, 64, 64)]
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_random(shape):
-    """Every width that fits the containers' codes, blocks of all lengths, stalls, junk behind the last value."""
+    """Blocks of all lengths, stalls, junk behind the last value; of the widths all, but a few where beats are wide."""
     bench = Bench(packer(*shape))
     rng = random.Random(str(shape))
-    for width in range(2, shape[0] + 1):
+    widths = range(2, shape[0] + 1)
+    for width in rng.sample(widths, 3) if shape[2] > 256 else widths:
         busy = {name: rng.choice([1.0, 0.7, 0.2]) for name in ("beats", "chunks")}
         check(bench, random_blocks(rng, bench.dut.p, width, 4), width, f"{shape} {width}", busy=busy)
 
 
-@pytest.mark.parametrize("width, data_width, stream_width", [(8, 32, 32), (8, 128, 64), (8, 64, 256), (12, 512, 64)])
+@pytest.mark.parametrize("width, data_width, stream_width", [(8, 32, 32), (8, 128, 64), (8, 64, 128), (12, 512, 64)])
 def test_rate(width, data_width, stream_width):
     """A beat takes as many cycles as it completes chunks, one at least, from block to block too; latency 3 cycles."""
     bench = Bench(packer(width, data_width, stream_width))
