@@ -32,8 +32,9 @@ class WithTables:
 class Half:
     """What stands for a half of the block: takes jobs, is busy, moves values, ends; or aborts."""
 
-    def __init__(self, control, direction, rng, clock, *, error=0.3, longest=60, stuck=False, moves=False):
+    def __init__(self, control, direction, rng, clock, *, error=0.3, longest=60, stuck=False, moves=False, lazy=0.6):
         self.control, self.direction, self.rng, self.error, self.stuck = control, direction, rng, error, stuck
+        self.lazy = lazy  # the chance of one cycle more before it takes a job, and before it is idle again
         self.clock, self.moves = clock, moves  # values, too, not only jobs
         self.longest, self.jobs, self.results, self.began, self.ended = longest, [], [], [], []
         self.counted = dict.fromkeys((name for name in COUNTERS if name.startswith(direction)), 0)
@@ -47,7 +48,7 @@ class Half:
         while True:
             job_port, result_port = self.port("job"), self.port("result")
             ctx.set(job_port.ready, 0)
-            while rng.random() < 0.6:
+            while rng.random() < self.lazy:
                 await ctx.tick()
             ctx.set(job_port.ready, 1)
             valid, job = False, None
@@ -70,7 +71,7 @@ class Half:
                 _, _, ready = await ctx.tick().sample(result_port.ready)
             ctx.set(result_port.valid, 0)
             self.results.append(result)
-            while rng.random() < 0.5:
+            while rng.random() < self.lazy:
                 await ctx.tick()
             ctx.set(self.port("busy"), 0)
             self.ended.append(self.clock.now)
@@ -245,16 +246,20 @@ class ControlBench:
         await self.halves[1].run(ctx)
 
     async def _watch(self, ctx):
-        """A soft reset must find all jobs ended; ``levels``, the cycles that it lasted; ``rows`` of tables written."""
-        control = self.dut.control
-        async for _, _, level, row, push, busy, jobs in ctx.tick().sample(
-            control.soft_reset, control.table_write, control.queue.push,
+        """A soft reset must find all jobs ended; ``levels``, the cycles that it lasted; ``rows`` of tables written. No
+        event is missed."""
+        control, came = self.dut.control, 0
+        async for _, _, level, row, push, done, event, busy, jobs in ctx.tick().sample(
+            control.soft_reset, control.table_write, control.queue.push, control.queue.done,
+            control.registers.shown.irq_status_job_done,
             control.compress_busy | control.decompress_busy,
             control.compress_job.valid | control.decompress_job.valid,
         ):
             self.now += 1
             assert self.now < WATCHDOG, f"watchdog: {WATCHDOG} cycles"
             self.levels.append(level)
+            assert event or not came, "an event was missed"
+            came = done and not level
             if push:
                 self.pushed.append(self.now)
             if jobs and (not self.offered or self.offered[-1] < self.now - 1):
