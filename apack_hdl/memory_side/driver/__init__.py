@@ -1,4 +1,4 @@
-"""What software needs: the registers as a document and as a C header, made from their description, and a driver in C."""
+"""What software needs: the registers as a document and as a C header, both made, and a driver in C."""
 
 from pathlib import Path
 
@@ -21,8 +21,8 @@ answered with SLVERR. After reset fields have the value in the column "reset".
 
 {access}
 
-Counters have 64 bits. Reading the low half of one takes the whole number; reading the high half of any counter then gives
-the other half of the number that was taken last. Writes to them are ignored; COUNTERS_CLEAR sets them to 0.
+Counters have 64 bits. Reading the low half of one takes the whole number; reading the high half of any counter then
+gives the other half of the number that was taken last. Writes to them are ignored; COUNTERS_CLEAR sets them to 0.
 
 """
 
