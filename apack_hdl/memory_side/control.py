@@ -162,7 +162,10 @@ class Control(wiring.Component):
 
     def _results(self, m: Module):
         """The oldest result, and events."""
-        queue, result, shown = self.queue, self.queue.result.payload, self.shown
+        queue, shown = self.queue, self.shown
+        result = Signal(queue.result.payload.shape())
+        with m.If(queue.result.valid):  # a memory that was never written holds nothing that software should see
+            m.d.comb += result.eq(queue.result.payload)
         m.d.comb += [
             shown.result_status_valid.eq(queue.result.valid), shown.result_status_decompress.eq(result.decompress),
             shown.result_status_error.eq(result.error), shown.result_status_tag.eq(result.tag),

@@ -129,7 +129,7 @@ JOB = (
 RESULT = (
     Register("RESULT_STATUS", 0x070, "The oldest result. There is one for each job that was pushed, in the order in "
              "which they ended.", (
-        _ro("valid", 0, 1, "there is one; else the others mean nothing"), _ro("decompress", 1, 1, "as in the job"),
+        _ro("valid", 0, 1, "there is one; else this and the others are 0"), _ro("decompress", 1, 1, "as in the job"),
         _ro("error", 4, 4, "how it ended", values=tuple((error.name, error.value) for error in Error)),
         _ro("tag", 16, 16, "as in the job"))),
     Register("RESULT_BLOCK", 0x074, "The oldest result: number of the first block that the error is about.", (
