@@ -192,3 +192,23 @@ class WriterLaw(AddressLaw):
             self.possible(axi.wvalid & stopping & (old == 2)),
             self.possible(self.idle & stopping & (old == 2)),
         ]
+
+
+class LiteLaw(StreamLaw):
+    """An AXI4-Lite subordinate's front end: an answer for each write and each read that was taken, and no other.
+    Assumes that accesses are answered when they were taken, once."""
+
+    def more(self, m: Module):
+        axil, ports = self.axil, self.ports
+        asked, answered = ports["access", ""].taken, ports["answer", ""].taken
+        waiting = Signal(name="access_waiting")
+        m.d.sync += waiting.eq((waiting | asked) & ~answered)
+        m.d.comb += Assume(~self.answer.valid | waiting)
+        for kind, parts in {"b": ("aw", "w"), "r": ("ar",)}.items():
+            given = ports["axil", kind].taken
+            for part in parts:
+                owed = Signal(2, name=f"{part}_owed")  # taken, not answered
+                m.d.sync += owed.eq(owed + ports["axil", part].taken - given)
+                m.d.comb += self.proved(~getattr(axil, f"{kind}valid") | (owed != 0))
+                m.d.comb += self.proved(owed <= 1)
+        m.d.comb += [self.possible(axil.bvalid & axil.arready), self.possible(axil.rvalid & axil.rresp.any())]

@@ -12,19 +12,24 @@ import subprocess
 import sys
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import metadata
 from pathlib import Path
 
 from amaranth.back import rtlil
-from laws import AddressLaw, ReaderLaw, StreamLaw, WriterLaw
+from laws import AddressLaw, LiteLaw, ReaderLaw, StreamLaw, WriterLaw
 
+from apack_hdl.memory_side.axi_lite import AxiLite
 from apack_hdl.memory_side.axi_reader import AxiReader
 from apack_hdl.memory_side.axi_writer import AxiWriter
 from apack_hdl.memory_side.crc import Crc32
 from apack_hdl.memory_side.parameters import MemorySide
+from apack_hdl.memory_side.registers import ADDRESS_BITS
+from apack_hdl.memory_side.stream_in import StreamIn
+from apack_hdl.memory_side.stream_out import StreamOut
 
 SMALL = MemorySide(engines=1, data_width=32, address_width=32, burst=2, outstanding=2)
+BY_ID = replace(SMALL, order="by id")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,11 @@ class Proof:
 
 PROOFS = [
     Proof("AxiReader: addresses, streams", lambda: AddressLaw(AxiReader(SMALL, 1), SMALL, "ar"), "induction", 2),
+    Proof("AxiLite", lambda: LiteLaw(AxiLite(ADDRESS_BITS)), "bmc", 40),
+    Proof("AxiLite", lambda: LiteLaw(AxiLite(ADDRESS_BITS)), "cover", 20),
+    Proof("StreamIn: beats, stream", lambda: StreamLaw(StreamIn(SMALL), "clear"), "induction", 2),
+    Proof("StreamOut: stream", lambda: StreamLaw(StreamOut(SMALL)), "induction", 2),
+    Proof("StreamOut by id: stream", lambda: StreamLaw(StreamOut(BY_ID)), "induction", 2),
     Proof("Crc32: streams", lambda: StreamLaw(Crc32(SMALL), "clear"), "bmc", 16),
     Proof("AxiReader", lambda: ReaderLaw(AxiReader(SMALL, 1), SMALL), "bmc", 22),
     Proof("AxiReader", lambda: ReaderLaw(AxiReader(SMALL, 1), SMALL), "cover", 24),
