@@ -111,8 +111,8 @@ class HierarchyReport:
             return "-" if ns is None else f"{ns:.3f}"
 
         rows = [
-            (part.module, f"{part.instances:,}", f"{cells.kge:,.2f}", f"{part.kge:,.1f}", f"{cells.flops:,}",
-             f"{cells.clock_gates:,}", time(cells.t_min_ns))
+            (self._short(part.module), f"{part.instances:,}", f"{cells.kge:,.2f}", f"{part.kge:,.1f}",
+             f"{cells.flops:,}", f"{cells.clock_gates:,}", time(cells.t_min_ns))
             for part in self.parts for cells in [part.report.cells]
         ]
         return [*rows, ("all", "", "", f"{self.kge:,.1f}", "", "", time(self.t_min_ns))]
@@ -120,7 +120,7 @@ class HierarchyReport:
     def memory_rows(self) -> list[tuple[str, ...]]:
         """The table of memories."""
         return [
-            (memory.module, f"{memory.instances:,}", f"{memory.width:,}", f"{memory.depth:,}",
+            (self._short(memory.module), f"{memory.instances:,}", f"{memory.width:,}", f"{memory.depth:,}",
              f"{memory.instances * memory.bits / 1024:,.1f}")
             for memory in self.memories
         ]
@@ -157,7 +157,11 @@ class HierarchyReport:
     def _slowest(self) -> list[tuple[str, str]]:
         timed = [part for part in self.parts if part.report.cells.path]
         slow = max(timed, key=lambda part: part.report.cells.t_min_ns, default=None)
-        return [(slow.module, slow.report.cells.path.words)] if slow else []
+        return [(self._short(slow.module), slow.report.cells.path.words)] if slow else []
+
+    def _short(self, module: str) -> str:
+        """What a module is called within the design, whose names all begin alike."""
+        return "top" if module == self.top else module.removeprefix(f"{self.top}_")
 
 
 def synthesize_parts(

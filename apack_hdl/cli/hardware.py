@@ -14,8 +14,8 @@ from ..presets import EnginePreset
 from .activity import Stimulus
 from .engines import PRESET_LIST, direction_argument, directions, engine_options, make_engines
 from .inputs import TENSOR, make_config
-from .memory_side import make_memory_side, memory_side_options, take_options
-from .memory_side_synth import refuse, synth_memory_side
+from .memory_side import make_memory_side, memory_side_options, refuse, take_options
+from .memory_side_synth import synth_memory_side
 from .support import blame, build_option, check_json, json_option, make_folder, say, show, steps
 
 

@@ -63,3 +63,17 @@ def make_memory_side(given: dict, options: dict) -> MemorySide:
         name, _, problem = str(error).partition(" ")
         with blame(f"--{name.replace('_', '-')}"):
             raise ValueError(problem) from error
+
+
+def refuse(**options) -> None:
+    """Options that the block has no use for."""
+    for name, value in options.items():
+        if value:
+            raise click.ClickException(f"--{name}: not with --memory-side")
+
+
+def refuse_alone(**options) -> None:
+    """Options that only the block has a use for."""
+    for name, value in options.items():
+        if value is not None:
+            raise click.ClickException(f"--{name}: only with --memory-side")

@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import click
 from rich.console import Console
 
 import synth
@@ -77,10 +76,3 @@ def _rows(found: dict) -> list[tuple[str, ...]]:
 def _markdown(p: MemorySide, found: dict) -> str:
     lines = ["", f"{_title(p, found)}.", "", f"| {' | '.join(COLUMNS)} |", "|---|---:|---:|---:|"]
     return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in _rows(found))]) + "\n"
-
-
-def refuse(**options) -> None:
-    """Options that a block has no use for."""
-    for name, value in options.items():
-        if value:
-            raise click.ClickException(f"--{name}: not with --memory-side")

@@ -8,12 +8,15 @@ import numpy as np
 
 import synth
 from golden import codec, search
+from golden.memory import LAYOUTS
 
 from ..emit import TOPS, emit
 from ..presets import EnginePreset
 from ..simulation import deal, simulate_queues
 from .engines import PRESET_LIST, engine_options, make_engines
 from .inputs import TENSOR, make_config, read_table, read_tensor, table_option
+from .memory_side import memory_side_options, refuse, refuse_alone, take_options
+from .memory_side_simulate import latency_option, layout_option, simulate_memory_side
 from .support import blame, build_option, check_json, counted, json_option, make_folder, print_table, say, show, steps
 
 
@@ -30,8 +33,11 @@ class Lengths(click.ParamType):
 
 
 @click.command("simulate", short_help="Check the emitted Verilog on tensors.", epilog=PRESET_LIST)
-@click.argument("tensors", metavar=f"{TENSOR}...", nargs=-1, required=True)
+@click.argument("tensors", metavar=f"{TENSOR}...", nargs=-1)
 @engine_options
+@memory_side_options("The block of encoders and decoders with AXI ports, into a memory and out of it.")
+@layout_option
+@latency_option
 @table_option
 @click.option("--lengths", type=Lengths(), help="Give the streams so many values each, one after the other and again "
               "from the first; the tensor is repeated as needed.  [default: its blocks, dealt out in turn]")
@@ -44,7 +50,10 @@ class Lengths(click.ParamType):
               "of the Verilog.")
 @build_option
 @json_option
-def simulate_command(tensors, table_path, lengths, stall, seed, simulator, netlist, build, json_out, **options):
+def simulate_command(
+    tensors, table_path, lengths, stall, seed, simulator, netlist, memory_side, layout, latency, build, json_out,
+    **options,
+):
     """Send tensors through the emitted encoder and decoder, and compare with the golden model.
 
     Each tensor is coded with a table of its own; the tables are loaded one after the other. Blocks are dealt out to
@@ -59,7 +68,17 @@ def simulate_command(tensors, table_path, lengths, stall, seed, simulator, netli
       apack simulate weights.npy --stall 0.5 --seed 7
       apack simulate a.npy b.npy --streams 4 --lengths 0,1,10,100000
       apack synth && apack simulate weights.npy --netlist
+      apack simulate --memory-side --engines 8 --data-width 128 weights.npy
     """
+    given = take_options(options, memory_side)
+    if memory_side:
+        refuse(table=table_path, lengths=lengths, netlist=netlist)
+        how = {"layout": layout or LAYOUTS[0], "latency": 30 if latency is None else latency}
+        how |= {"stall": stall, "seed": seed}
+        return simulate_memory_side(tensors, given, options, make_folder(build), json_out, **how)
+    refuse_alone(layout=layout, latency=latency)
+    if not tensors:
+        raise click.ClickException("TENSOR...: at least one must be given")
     if table_path is not None and len(tensors) > 1:
         raise click.ClickException("--table: only with one tensor")
     arrays = {spec: read_tensor(spec) for spec in tensors}
