@@ -130,6 +130,8 @@ def test_tensors_with_nothing_in_them(capsys, tmp_path, array):
     assert (code, err) == (0, "")
     assert json.loads(out)["models"][0]["notes"] == {
         "weights without an activation that could be their result: read once, not multiplied": 1}
+    out = apack(capsys, tmp_path / "t.npy", "--no-study")[1]
+    assert ("WARNING: 100% of the weights are not multiplied" in out) == (array.size > 0)
 
 
 def test_engines_from_synthesis_reports(capsys, pack, footprint, tmp_path):

@@ -9,7 +9,7 @@ from system_layers import LAYERS, activation, convolution, layers_of_sample, wei
 
 from golden.system import load_machine, load_memory
 from golden.system.decoding import token_layers
-from golden.system.derive import derive
+from golden.system.derive import derive, unmultiplied
 from golden.system.layers import batched
 from golden.system.matching import FORBIDDEN, assign
 from golden.system.running import run_all, total
@@ -140,3 +140,43 @@ def test_a_batch_multiplies_all_but_weights():
     layer = batched(LAYERS[0], 4)
     assert layer.macs == 4 * LAYERS[0].macs and layer.weights == LAYERS[0].weights
     assert layer.output.values == 4 * LAYERS[0].output.values and layer.window.images == 4
+
+
+def test_convolutions_along_one_side_with_steps():
+    """Frames of a signal, magnitudes of complex numbers, kernels along the signal: [steps, N, C, W]."""
+    activations = [
+        activation("x", "Pad", [7, 1, 640]), activation("magnitude", "Sqrt", [7, 1, 129, 4]),
+        activation("a", "Relu", [7, 1, 24, 2]), activation("b", "Relu", [7, 1, 32, 1]),
+    ]
+    tensors = [weights("basis", "Conv", [258, 1, 256]), weights("w0", "Conv", [24, 129, 3]),
+               weights("w1", "Conv", [32, 24, 3])]
+    found, notes = derive(tensors, activations, 1 << 20)
+    assert [(layer.m, layer.n, layer.k) for layer in found] == [(28, 258, 256), (14, 24, 387), (7, 32, 72)]
+    assert [layer.window.stride_w for layer in found] == [128, 2, 2] and not notes and unmultiplied(found) == 0
+    assert [layer.input.tensor for layer in found] == ["activation x", "activation magnitude", "activation a"]
+    last = [activation("x", "INPUT", [1, 100, 12]), activation("y", "Conv", [1, 50, 20])]  # channels at the end
+    (layer,), _ = derive([weights("w", "Conv", [20, 12, 5])], last, 1 << 20)
+    assert (layer.m, layer.n, layer.k, layer.window.stride_w) == (50, 20, 60, 2)
+
+
+def test_patches_are_strides_of_a_whole_kernel():
+    activations = [activation("x", "INPUT", [1, 3, 64, 64]), activation("y", "Conv", [1, 40, 4, 4])]
+    (layer,), notes = derive([weights("w", "Conv", [40, 3, 16, 16])], activations, 1 << 20)
+    assert (layer.m, layer.n, layer.k) == (16, 40, 768) and not notes
+
+
+def test_products_whose_result_is_not_there():
+    activations = [activation("x", "Add", [1, 10, 48]), activation("o", "Add", [1, 10, 48]),
+                   activation("pool", "GlobalAveragePool", [1, 16, 1, 1]), activation("y", "Conv", [1, 16, 9, 9])]
+    tensors = [weights("qkv", "MatMul", [48, 144]), weights("out", "MatMul", [48, 48]),
+               weights("squeeze", "Conv", [4, 16, 1, 1]), weights("k", "Conv", [16, 16, 3, 3])]
+    found = {layer.name: layer for layer in derive(tensors, activations, 1 << 20)[0]}
+    assert (found["qkv"].m, found["qkv"].n, found["qkv"].k, found["qkv"].input.tensor) == (10, 144, 48, "activation x")
+    head = derive([*tensors, weights("head", "MatMul", [48, 100])], activations, 1 << 20)
+    assert {layer.name: layer.m for layer in head[0]}["head"] == 10 and unmultiplied(head[0]) == 0
+    # Kernels of one value: one for each picture that nobody takes, or none of them.
+    assert found["squeeze"].kind == "convolution"
+    more = [*tensors, weights("other", "Conv", [8, 16, 1, 1]), weights("third", "Conv", [8, 16, 1, 1])]
+    kinds = {layer.name: layer.kind for layer in derive(more, activations, 1 << 20)[0]}
+    assert kinds["squeeze"] == kinds["other"] == "weights only"
+    assert 0 < unmultiplied(derive(more, activations, 1 << 20)[0]) < 0.1

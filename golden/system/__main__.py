@@ -12,7 +12,7 @@ from statistics import geometric_mean
 from ..footprint import Settings, model_footprint
 from ..tensors import open_model
 from .crosscheck import compare_cycles
-from .derive import derive
+from .derive import derive, unmultiplied
 from .document import Options, model_layers, model_system, summary
 from .dram import compare_energies
 from .machine import KIB, load_machine
@@ -55,10 +55,11 @@ def dram(_) -> None:
 
 
 def macs(paths: list[str]) -> None:
-    """A line for each model."""
+    """A line for each model: million MACs, the share of weights that is not multiplied, how many notes there are."""
     for path in paths:
         layers, notes = layers_of(path)
-        print(f"| {Path(path).stem} | {sum(layer.macs for layer in layers) / 1e6:,.1f} | {sum(notes.values())} |")
+        print(f"| {Path(path).stem} | {sum(layer.macs for layer in layers) / 1e6:,.1f} | {unmultiplied(layers):.1%} | "
+              f"{sum(notes.values())} |")
 
 
 def measured(path: str) -> dict:

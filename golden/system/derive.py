@@ -27,11 +27,12 @@ class Derivation:
         self.paired = pairs([w for w in weights if w.op not in LOOKUPS | RECURRENT], self.shapes)
         self.width = Counter(a.width for a in activations).most_common(1)[0][0] if activations else 8
         self.used = Counter(p.input for p in self.paired.values() if p.input is not None)
+        self._lost_singles = Counter(self.shapes.kernels[w.label].inputs for w in weights if self._last(w))
         self.layers = self._all()
 
     def _all(self) -> list[Layer]:
         placed: list[tuple[float, Layer]] = []
-        for w in self.weights:
+        for w in sorted(self.weights, key=self._last):
             pair = self.paired.get(w.label)
             if pair:
                 placed.append((pair.output, self._product(pair)))
@@ -48,6 +49,11 @@ class Derivation:
                 if layer:
                     placed.append((index, layer))
         return [layer for _, layer in sorted(placed, key=lambda item: item[0])]
+
+    def _last(self, w: Tensor) -> bool:
+        """Whether weights are a kernel of one value without an activation: such get what all others leave."""
+        k = self.shapes.kernels.get(w.label)
+        return bool(k) and k.height * k.width == 1 and w.label not in self.paired and w.op not in TRANSPOSED
 
     def _input(self, index: int | None, values: int) -> Operand:
         """An activation as an input; one that is not among the tensors has the model's usual width."""
@@ -179,26 +185,67 @@ class Derivation:
         return Layer(w.name, "lookup", weights=operand, output=out.operand() if out else None, steps=rows)
 
     def _alone(self, w: Tensor) -> tuple[float, Layer]:
-        """Weights without an activation of their own: a windowed convolution somewhere, or traffic."""
+        """Weights without an activation of their own: a product with one that fits them, or traffic."""
         k = self.shapes.kernels.get(w.label)
-        images = self.shapes.images
-        if k and k.height * k.width > 1 and w.op not in TRANSPOSED:
-            fitting = [i for i, image in enumerate(images) if image and image.channels == k.inputs]
-            if fitting:
-                index = min(fitting, key=lambda i: (self.used[i], i))
-                self.used[index] += 1
-                self.notes["convolutions whose result is not among the activations: as large as their input"] += 1
-                image = images[index]
-                size = image.height, image.width
-                window = Window(image.images, *size, *size, k.height, k.width, 1, 1)
-                rows = image.images * image.height * image.width
-                out = Operand(None, rows * k.outputs, self.width, "activations")
-                return index + 0.5, Layer(
-                    w.name, "convolution", 1, rows, k.outputs, k.inputs * k.height * k.width, window,
-                    self.activations[index].operand(), w.operand(), out, note="result not among the activations")
+        found = None
+        if k and w.op not in TRANSPOSED:
+            found = self._lost_convolution(w, k)
+        elif is_matrix(w):
+            found = self._lost_matrix(w)
+        if found:
+            return found
         self.notes["weights without an activation that could be their result: read once, not multiplied"] += 1
         n, k = w.shape if is_matrix(w) else (0, 0)
         return len(self.activations) + 1.0, Layer(w.name, "weights only", n=n, k=k, weights=w.operand())
+
+    def _lost_convolution(self, w: Tensor, k: Kernel) -> tuple[float, Layer] | None:
+        """A convolution whose result is not there, with the picture that the fewest others take.
+
+        Kernels of one value also come behind pools that are not there (squeeze and excitation): they get one only where
+        there are as many pictures that nobody else takes as there are such kernels.
+        """
+        single = self._last(w)
+        fitting = [i for i, image in enumerate(self.shapes.images) if image and image.channels == k.inputs
+                   and not (single and self.used[i])]
+        if len(fitting) < (self._lost_singles[k.inputs] if single else 1):
+            return None
+        self._lost_singles[k.inputs] -= single
+        index = min(fitting, key=lambda i: (self.used[i], i))
+        self.used[index] += 1
+        self.notes["convolutions whose result is not among the activations: as large as their input"] += 1
+        image = self.shapes.images[index]
+        size = image.height, image.width
+        window = Window(image.images, *size, *size, k.height, k.width, 1, 1)
+        rows = image.images * image.height * image.width
+        out = Operand(None, rows * k.outputs, self.width, "activations")
+        return index + 0.5, Layer(
+            w.name, "convolution", 1, rows, k.outputs, k.inputs * k.height * k.width, window,
+            self.activations[index].operand(), w.operand(), out, note="result not among the activations")
+
+    def _lost_matrix(self, w: Tensor) -> tuple[float, Layer] | None:
+        """A product whose result is not there: of the last activation that fits before the next one's result."""
+        n, k = reversed(w.shape) if w.op == "MatMul" else w.shape
+        after = self.weights[self.weights.index(w) + 1:]
+        end = next((self.paired[o.label].output for o in after if o.label in self.paired), len(self.activations))
+        index = next((i for i in range(end - 1, -1, -1) if self.activations[i].shape[1:]
+                      and self.activations[i].shape[-1] == k), None)
+        if index is None:
+            return None
+        self.notes["products whose result is not among the activations"] += 1
+        a = self.activations[index]
+        rows = a.values // k
+        out = Operand(None, rows * n, self.width, "activations")
+        return index + 0.5, Layer(w.name, "fully connected", 1, rows, n, k, None, a.operand(), w.operand(), out,
+                                  note="result not among the activations")
+
+
+def unmultiplied(layers: list[Layer]) -> float:
+    """The share of weights, in values, that no layer multiplies; tables that rows are looked up in do not count."""
+    found = Counter()
+    for layer in layers:
+        if layer.weights and layer.weights.kind == "weights" and layer.kind != "lookup":
+            found[layer.kind == "weights only"] += layer.weights.values
+    return found[True] / found.total() if found.total() else 0.0
 
 
 def is_matrix(w: Tensor) -> bool:

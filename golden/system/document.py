@@ -8,7 +8,7 @@ from ..tensors import open_model
 from .choice import choose
 from .cycles import compute_cycles
 from .decoding import token_layers
-from .derive import derive
+from .derive import derive, unmultiplied
 from .layers import Layer, batched
 from .machine import KIB, Machine
 from .memory import Memory
@@ -78,6 +78,7 @@ def _measured(layers: list[Layer], notes: dict, figures: dict, machine: Machine,
     weights = [o for o in operands if o.kind == "weights"]
     result = {
         "name": figures["name"], "info": figures["info"], "macs": sum(layer.macs for layer in layers),
+        "unmultiplied": unmultiplied(layers),
         "schemes": {
             name: sums[name].to_dict() | compare(sums["raw"], sums[name])
             | {"capacity": 1 / effective_ratio(found[name], operands),

@@ -14,13 +14,13 @@ from .shapes import (
     CONVOLUTIONS,
     DENSE,
     DEPTHWISE,
+    MAGNITUDES,
     POINTWISE,
     RECURRENT,
     TRANSPOSED,
     Image,
     Kernel,
-    image,
-    is_channels_last,
+    images,
     kernel,
     kernels_last,
     strides,
@@ -57,8 +57,8 @@ class Shapes:
         self.kernels_last = kernels_last([(w.op, list(w.shape)) for w in weights if w.op in CONVOLUTIONS])
         self.kernels = {w.label: kernel(w.op, list(w.shape), self.kernels_last) for w in weights}
         channels = {k.outputs for k in self.kernels.values() if k}
-        last = is_channels_last([list(a.shape) for a in activations], channels)
-        self.images: list[Image | None] = [image(list(a.shape), last) for a in activations]
+        self.images: list[Image | None] = images(
+            [(w.op, list(w.shape)) for w in weights], [list(a.shape) for a in activations], channels)
 
     def find_input(self, w: Tensor, k: Kernel, output: Image, before: int) -> tuple[int, int, tuple[int, int]] | None:
         """(index, groups, strides) of the nearest activation before that a convolution can take, if there is one."""
@@ -131,7 +131,8 @@ def possible(w: Tensor, a: Tensor, index: int, shapes: Shapes) -> Pair | None:
 
 def _convolution(w: Tensor, k: Kernel, out: Image, index: int, cost: float, shapes: Shapes) -> Pair | None:
     grouped = w.op in TRANSPOSED and k.outputs == 1  # such weights tell outputs of one group
-    if out.channels != (k.inputs if grouped else k.outputs):
+    parts = 2 if shapes.activations[index].op in MAGNITUDES else 1  # of a number in the output
+    if parts * out.channels != (k.inputs if grouped else k.outputs):
         return None
     source = shapes.find_input(w, k, out, index)
     if source is None:
@@ -154,6 +155,8 @@ def operator_cost(w: Tensor, a: Tensor) -> float | None:
         return None if (a.op in DEPTHWISE) != (w.op in DEPTHWISE) and a.op.isupper() and w.op.isupper() else 0.0
     if a.op in POINTWISE:
         return ADDED if a.op in ("Add", "ADD", "Sum") else FUSED
+    if a.op in MAGNITUDES:
+        return ADDED if w.op in CONVOLUTIONS else None
     # Names of packs that were made by hand: an operator of the activation's own name.
     return FUSED if a.op and a.op.islower() and w.op not in CONVOLUTIONS else None
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 PARTS = {"mac_pj": "MACs", "sram_pj": "buffers", "memory_pj": "memory", "codec_pj": "codec", "static_pj": "static"}
+MUCH = 0.05  # of the weights not multiplied: then the layers are not the network
 SHORT = {
     "convolution": "conv", "depthwise": "depth", "fully connected": "dense", "elementwise": "values",
     "weights only": "weights", "decoders": "dec", "encoders": "enc", "compute": "array",
@@ -99,6 +100,11 @@ def summary_rows(document: dict):
 def answer_lines(document: dict, model: dict) -> list[str]:
     """What the study found, and what could not be derived, in sentences."""
     lines = []
+    if model["unmultiplied"] > MUCH:
+        lines.append(f"WARNING: {model['unmultiplied']:.0%} of the weights are not multiplied, because no input and "
+                     "result of theirs could be found: times and energies are not the network's")
+    elif model["unmultiplied"]:
+        lines.append(f"{model['unmultiplied']:.1%} of the weights are not multiplied (below)")
     if not model["macs"]:
         lines.append("no layer with MACs could be derived: that takes activations (apack profile), or --context")
     for name in ("raw", "apack, chosen"):
