@@ -230,12 +230,20 @@ class Bench:
         return await with_timeout(self.sink.recv(compact=False), PATIENCE * PERIOD, "ns")
 
     async def receive(self, tensor: Tensor, *, dense=False):
-        """Check the next packet: a tensor, and no error."""
-        frame = await self.received()
-        data = bytes(byte for byte, keep in zip(frame.tdata, frame.tkeep, strict=True) if keep)
-        assert not any(_list(frame.tuser)), "the packet ends with an error"
-        wanted = on_stream(tensor, P.value_bits, dense=dense, extend=tensor.signed)
-        assert data == wanted, _difference("value bytes", data, wanted)
+        """Check the next packet: a tensor, and no error; or, if blocks come as they are ready, all their packets."""
+        block, parts = tensor.table.config.block, [tensor]
+        if P.order == "by id":
+            starts = range(0, len(tensor.array), block)
+            parts = [Tensor(tensor.array[start : start + block], tensor.table) for start in starts]
+        left = dict(enumerate(parts))
+        while left:
+            frame = await self.received()
+            assert not any(_list(frame.tuser)), "the packet ends with an error"
+            number = _list(frame.tid)[0] if P.order == "by id" else 0
+            assert number in left, f"block {number} once more, or one there is not"
+            data = bytes(byte for byte, keep in zip(frame.tdata, frame.tkeep, strict=True) if keep)
+            wanted = on_stream(left.pop(number), P.value_bits, dense=dense, extend=tensor.signed)
+            assert data == wanted, _difference("value bytes", data, wanted)
 
     def write_expected(self, image: images.Image, tensor: Tensor) -> images.ImageInfo:
         """What a compression should do to the memory."""
