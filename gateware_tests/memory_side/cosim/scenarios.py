@@ -123,7 +123,7 @@ async def queue(dut):
             else:
                 tensor, image = bench.rng.choice(known)
                 arriving.append(tensor)
-            while job >= P.tables and len(tags) > job - P.tables:  # whose turn has come has its table
+            while len(tags) >= P.tables:  # the table that comes next is in use
                 await bench.finish(tags.pop(0))
             await bench.load_table(table, tensor.table)
             tags.append(await bench.push(image, decompress=not new, table=table, overlap=False))
@@ -149,7 +149,7 @@ async def both_at_once(dut):
         bench.send(tensor)
         await bench.load_table(round_ % P.tables, tensor.table)
         tags = {await bench.push(image, decompress=False, table=round_ % P.tables, overlap=True)}
-        if old:
+        if old and P.tables > 1:
             tags.add(await bench.push(old[1], decompress=True, table=(round_ - 1) % P.tables, overlap=True))
             await bench.receive(old[0])
         while tags:
