@@ -87,12 +87,16 @@ def test_document_report_and_pictures(capsys, pack, footprint, tmp_path):
 
 def test_factors_of_one_are_the_case_itself(figures):
     model = model_system(figures, load_machine("tensorcore"), load_memory("ddr4-3200"))
-    coded, chosen = model["schemes"]["apack"], model["schemes"]["apack, chosen"]
-    for name, found in model["answers"]["sensitivity"].items():
-        same = [row for row in found if row["factor"] == 1.0 and name != "decoder streams"]
-        assert all(row[key] == coded[key] and row["chosen"][key] == chosen[key]
-                   for row in same for key in ("speedup", "efficiency", "traffic")), name
-        assert len(same) == (name != "decoder streams")
+    chosen = model["schemes"]["apack, chosen"]
+    for scheme, answers in model["answers"]["schemes"].items():
+        usual = {"bandwidth": 1.0, "buffers": 1.0}
+        if scheme in ("apack", "apack, chosen"):
+            usual |= {"engines": 1.0, "pipeline latency": 1.0}
+            assert {row["factor"] for row in answers["sensitivity"].pop("decoder streams")} == {1, 2, 4, 8}
+        assert answers["sensitivity"].keys() == usual.keys()
+        for name, factor in usual.items():
+            (same,) = (row for row in answers["sensitivity"][name] if row["factor"] == factor)
+            assert all(same[key] == model["schemes"][scheme][key] for key in ("speedup", "efficiency", "traffic")), name
     (here,) = (t for t in model["answers"]["technologies"] if t["name"] == "ddr4-3200")
     assert here["speedup"] == chosen["speedup"] and here["raw_keeps"]
     assert sum(block["best"] for block in model["answers"]["blocks"]) == 1
@@ -114,6 +118,26 @@ def test_every_scheme_has_its_answers(figures):
     assert hbm["apack, chosen"]["memory"] == "hbm2"
     slow = model_system(figures, load_machine("npu"), load_memory("lpddr5"))["answers"]["schemes"]["floor"]["memory"]
     assert slow != "lpddr5"  # of which an NPU needs a part
+
+
+def test_means_of_answers(figures):
+    """Over models of which one never breaks even; and a rival's bandwidth matters to it as much as it should."""
+    machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
+    model = model_system(figures, machine, memory)
+    other = model_system(figures, machine, memory, Options(batch=64))
+    pair = [m["answers"]["schemes"]["apack"] for m in (model, other)]
+    assert pair[0]["break_even"]["time"] is None is not pair[1]["break_even"]["time"]
+    means = summary([model, other])["apack"]
+    assert means["break_even"]["time"] == pair[1]["break_even"]["time"] and means["pays"] == 1 and means["models"] == 2
+    rows = [m["answers"]["schemes"]["zvc"]["sensitivity"]["bandwidth"] for m in (model, other)]
+    found = summary([model, other])["zvc"]["sensitivity"]["bandwidth"]
+    for i, row in enumerate(found):
+        assert row["speedup"] == pytest.approx((rows[0][i]["speedup"] * rows[1][i]["speedup"]) ** 0.5)
+    assert found[0]["speedup"] > found[-1]["speedup"] > 1
+    lost = summary([model, other])["apack"]["lost"]
+    assert lost["first_block"] == pytest.approx(
+        sum(m["schemes"]["apack"]["lost"]["first_block"] for m in (model, other)) / 2)
+    assert "break_even" not in summary([model_system(figures, machine, memory, Options(study=False))])["apack"]
 
 
 @pytest.mark.parametrize("machine", MACHINES)

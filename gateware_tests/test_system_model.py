@@ -4,7 +4,7 @@ from copy import deepcopy
 from dataclasses import replace
 
 import pytest
-from system_layers import LAYERS, layers_of_sample, product_layer
+from system_layers import LAYERS, convolution, layers_of_sample, product_layer
 
 from golden.system import load_machine, load_memory
 from golden.system.choice import choose
@@ -14,7 +14,17 @@ from golden.system.machine import IDEAL, Codec, Engines
 from golden.system.running import run, run_all, total
 from golden.system.scheme import RAW, Scheme, uniform
 from golden.system.schemes import schemes
-from golden.system.study import WORTH, Case, break_even, largest, smallest_bandwidth
+from golden.system.study import (
+    LOSSES,
+    WORTH,
+    Case,
+    block_study,
+    break_even,
+    largest,
+    lost,
+    pipeline_of,
+    smallest_bandwidth,
+)
 
 MACHINE, MEMORY = load_machine("tensorcore"), load_memory("ddr4-3200")
 CODEC = MACHINE.codec
@@ -102,6 +112,51 @@ def test_latency_is_counted_once():
              for change in ({}, {"interface_cycles": 1000.0}, {"latency_cycles": 1009.0})]
     assert times[1] - times[0] == pytest.approx(1000 / CODEC.encoders.clock_ghz)
     assert times[2] == pytest.approx(times[1])
+
+
+def losses(found):
+    return [getattr(found, name) for name in LOSSES]
+
+
+def test_what_engines_and_blocks_cost_adds_up(sample_layers):
+    """And each part goes with its cause."""
+    layers, _ = sample_layers
+    coders = CODEC.decoders, CODEC.encoders
+    quick = replace(CODEC, **{side: replace(e, latency_cycles=0.0) for side, e in
+                              zip(("decoders", "encoders"), coders, strict=True)})
+    usual, short, free = (total(run_all(layers, MACHINE, MEMORY, uniform(0.6, c)))
+                          for c in (CODEC, quick, CODEC.without_cost()))
+    exact = total(run_all(layers, MACHINE, replace(MEMORY, burst_bytes=1), uniform(0.6, ideal())))
+    assert all(part > 0 for part in losses(usual))
+    assert short.pipeline == 0 and losses(short)[1:] == pytest.approx(losses(usual)[1:])
+    assert short.time == pytest.approx(usual.time - usual.pipeline)
+    assert sum(losses(free)[:3]) == pytest.approx(0, abs=1e-3 * free.time)
+    assert free.time == pytest.approx(usual.time - sum(losses(usual)[:3]), rel=1e-3)
+    assert usual.alone <= exact.time <= 1.003 * usual.alone  # compression alone; bytes are still whole
+    raw = total(run_all(layers, MACHINE, MEMORY, RAW))
+    assert losses(raw)[:3] == [0, 0, 0] and raw.rounding < 0.01 * raw.time
+
+
+def test_shares_of_the_loss():
+    """Of the first blocks with long blocks, of bursts with short ones; more engines take away the rate's alone."""
+    layers = [convolution(28, 16, 32, 3, 1)] * 3
+    case = Case(layers, MACHINE, MEMORY, uniform(0.6, CODEC))
+    rows = {row["block"]: row for row in block_study(case, (64, 1024))}
+    for row in rows.values():
+        parts = {name: share for name, share in row["lost"].items() if name != "all"}
+        assert sum(parts.values()) == pytest.approx(row["lost"]["all"]) and parts["left_raw"] == 0
+        saved = 1 - 1 / row["alone_speedup"]  # of raw storage's time
+        assert 1 / row["speedup"] == pytest.approx(1 - saved * (1 - row["lost"]["all"]))
+    short, long = rows[64]["lost"], rows[1024]["lost"]
+    assert long["first_block"] > short["first_block"] and long["rounding"] < short["rounding"]
+    some = replace(uniform(0.6, CODEC), raw=frozenset({"w", "out"}))
+    raw, part, everything = (case.run(s) for s in (RAW, some, case.scheme))
+    assert part.alone > everything.alone and lost(raw, part, everything.alone)["left_raw"] > 0.1
+    assert lost(raw, raw, raw.alone) is None
+
+
+def test_decoders_of_other_streams_have_their_own_pipelines():
+    assert [pipeline_of(CODEC.decoders, n) for n in (1, 2, 6, 8)] == [3, 7, CODEC.decoders.latency_cycles, 31]
 
 
 def test_energies_add_up(sample_layers):

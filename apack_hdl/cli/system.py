@@ -181,15 +181,23 @@ def render(document: dict, per: str) -> None:
     say(f"{document['machine']['title']}; {document['memory']['title']}")
     for model in document["models"]:
         print_table(f"{model['name']}: {model['macs'] / 1e6:,.1f} million MACs", *tables.scheme_rows(model))
+        print_table("where the time goes that compression alone would save", *tables.lost_rows(model["schemes"]))
         if per == "layer":
             print_table("", *tables.layer_rows(model))
         if "answers" in model:
-            print_table("break-even ratio, and memory to be as fast as raw",
-                        *tables.need_rows(document, model["answers"]))
+            print_table("break-even ratio (free engines always pay), and memory to be as fast as raw",
+                        *tables.need_rows(document, model["answers"]["schemes"]))
+            print_table("with a parameter multiplied; decoders of so many streams",
+                        *tables.sensitivity_rows(model["answers"]["schemes"], ("speedup",)))
             print_table("with another memory, chosen", *tables.technology_rows(model["answers"]))
             print_table("with one block length, all coded", *tables.block_rows(model["answers"]))
         for line in tables.answer_lines(document, model):
             say(line)
     if len(document["models"]) > 1:
+        means = document["summary"]
+        if document["options"]["study"]:
+            print_table("means of break-even and of memory", *tables.need_rows(document, means))
+            print_table("means with a parameter multiplied", *tables.sensitivity_rows(means, ("speedup",)))
+        print_table("means of where the time goes", *tables.lost_rows(means))
         print_table("each scheme's geometric means", *tables.summary_rows(document))
         print_table("APack, chosen, and with ideal engines", *tables.model_rows(document))

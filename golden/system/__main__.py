@@ -18,7 +18,8 @@ from .dram import compare_energies
 from .machine import KIB, load_machine
 from .memory import load_memory
 from .schemes import schemes
-from .study import BLOCKS, Case, block_study
+from .study import BLOCKS, LOSSES, Case, block_study
+from .tables import lost_cells
 from .tensors import tensors_of
 from .variations import held_out, rows
 
@@ -100,9 +101,12 @@ def choices(paths: list[str]) -> None:
 
 
 def blocks(paths: list[str]) -> None:
-    """A line for each model and batch: the speedup by block length, and without latency at the best."""
+    """A line for each model and batch, everything coded: by block length the speedup, and the share of what compression
+    alone saves that is lost to latency (pipelines, first blocks); of the best length all parts of the loss.
+    """
     machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
-    print(f"| model | batch | {' | '.join(map(str, BLOCKS))} | without latency | gain lost |")
+    lengths = " | ".join(map(str, BLOCKS))
+    print(f"| model | batch | {lengths} | alone | lost: pipelines | first blocks | rate | rounding |")
     for path in paths:
         figures = measured(path)
         for batch in (1, 16):
@@ -110,10 +114,15 @@ def blocks(paths: list[str]) -> None:
             scheme = schemes(figures["tensors"], figures["block"], machine)["apack"]
             found = block_study(Case(layers, machine, memory, scheme))
             best = next(row for row in found if row["best"])
-            speeds = [f"{'**' * row['best']}{row['speedup']:.2f}{'**' * row['best']}" for row in found]
-            lost = "-" if best["lost"] is None else f"{best['lost']:.0%}"
-            print(f"| {Path(path).stem} | {batch} | {' | '.join(speeds)} | {best['ideal_speedup']:.2f} | {lost} |",
-                  flush=True)
+            texts = [f"{'**' * row['best']}{row['speedup']:.2f}{'**' * row['best']} {latency_lost(row)}"
+                     for row in found]
+            print(f"| {Path(path).stem} | {batch} | {' | '.join(texts)} | {best['alone_speedup']:.2f} | "
+                  f"{' | '.join(lost_cells(best['lost'], LOSSES))} |", flush=True)
+
+
+def latency_lost(row: dict) -> str:
+    """The share lost to pipelines and first blocks."""
+    return "-" if row["lost"] is None else f"({row['lost']['pipeline'] + row['lost']['first_block']:.0%})"
 
 
 def tokens(paths: list[str]) -> None:

@@ -14,11 +14,11 @@ from .machine import KIB, Machine
 from .memory import Memory
 from .running import run_all, total
 from .schemes import effective_ratio, schemes
-from .study import Case, block_study, compare, scheme_answers, sensitivity, technologies
+from .study import Case, block_study, compare, lost, scheme_answers, technologies
 from .tensors import tensors_of
 from .tiling import search
 
-FORMAT, VERSION = "apack-system", 2
+FORMAT, VERSION = "apack-system", 3
 PER_LAYER = ("raw", "apack", "apack, chosen")  # schemes whose layers are listed
 
 
@@ -74,6 +74,9 @@ def _measured(layers: list[Layer], notes: dict, figures: dict, machine: Machine,
         found[name] = choose(layers, machine, memory, found[basis])
     runs = {name: run_all(layers, machine, memory, scheme) for name, scheme in found.items()}
     sums = {name: total(some) for name, some in runs.items()}
+    # What compression alone would take, by the scheme of which some tensors were chosen.
+    alone = {name: total(run_all(layers, machine, memory, found["apack"])).alone if name.startswith("apack")
+             else run.alone for name, run in sums.items()}
     operands = [o for layer in layers for o in layer.operands]
     weights = [o for o in operands if o.kind == "weights"]
     result = {
@@ -81,7 +84,9 @@ def _measured(layers: list[Layer], notes: dict, figures: dict, machine: Machine,
         "unmultiplied": unmultiplied(layers),
         "schemes": {
             name: sums[name].to_dict() | compare(sums["raw"], sums[name])
-            | {"capacity": 1 / effective_ratio(found[name], operands),
+            | {"alone_speedup": sums["raw"].time / alone[name] if alone[name] else 1.0,
+               "lost": lost(sums["raw"], sums[name], alone[name]),
+               "capacity": 1 / effective_ratio(found[name], operands),
                "weights_capacity": 1 / effective_ratio(found[name], weights)}
             for name in found
         },
@@ -100,8 +105,7 @@ def _answers(layers: list[Layer], machine: Machine, memory: Memory, found: dict)
     return {
         "schemes": {name: scheme_answers(case, best if case is chosen else technologies(case))
                     for name, case in cases.items()},
-        "technologies": best,
-        "sensitivity": sensitivity(cases["apack"], chosen), "blocks": block_study(cases["apack"]),
+        "technologies": best, "blocks": block_study(cases["apack"]),
     }
 
 
@@ -139,13 +143,43 @@ def _described(thing) -> dict:
 
 
 def summary(models: list[dict]) -> dict:
-    """By scheme, over models: geometric means of speedup, efficiency, capacity; the mean of traffic."""
+    """By scheme, over models: geometric means of speedup, efficiency, capacity; means of traffic and of shares lost;
+    with a study, :func:`mean_answers`.
+    """
     if not models:
         return {}
     result = {}
     for name in models[0]["schemes"]:
         rows = [m["schemes"][name] for m in models if name in m["schemes"]]
         result[name] = {key: geometric_mean([r[key] for r in rows])
-                        for key in ("speedup", "efficiency", "capacity", "weights_capacity")}
+                        for key in ("speedup", "efficiency", "alone_speedup", "capacity", "weights_capacity")}
         result[name]["traffic"] = fmean([r["traffic"] for r in rows])
+        shares = [r["lost"] for r in rows if r["lost"]]
+        result[name]["lost"] = {key: fmean(s[key] for s in shares) for key in shares[0]} if shares else None
+        answers = [m["answers"]["schemes"][name] for m in models if name in m.get("answers", {}).get("schemes", {})]
+        if answers:
+            result[name] |= mean_answers(answers)
     return result
+
+
+def mean_answers(answers: list[dict]) -> dict:
+    """Of one scheme's answers for each model: means of ``break_even`` and geometric means of ``bandwidth_share`` and
+    ``sensitivity``, in the form that they have for one model.
+
+    Of the models that have such a number: ``pays`` tells how many break even in time, ``keeps`` how many keep up with
+    raw storage with less bandwidth or as much.
+    """
+    even = {key: [a["break_even"][key] for a in answers if a["break_even"][key] is not None]
+            for key in ("time", "energy")}
+    shares = [a["bandwidth_share"] for a in answers if a["bandwidth_share"] is not None]
+    means = {"speedup": geometric_mean, "efficiency": geometric_mean, "traffic": fmean}
+    rows = {
+        parameter: [{"factor": some[0]["factor"]} | {key: mean(row[key] for row in some) for key, mean in means.items()}
+                    for some in zip(*(a["sensitivity"][parameter] for a in answers), strict=True)]
+        for parameter in answers[0]["sensitivity"]
+    }
+    return {
+        "break_even": {key: fmean(values) if values else None for key, values in even.items()},
+        "bandwidth_share": geometric_mean(shares) if shares else None, "sensitivity": rows,
+        "models": len(answers), "pays": len(even["time"]), "keeps": len(shares),
+    }

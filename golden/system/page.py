@@ -6,6 +6,7 @@ from .tables import (
     answer_lines,
     block_rows,
     layer_rows,
+    lost_rows,
     model_rows,
     need_rows,
     scheme_rows,
@@ -33,7 +34,10 @@ def html(document: dict, drawn: list[dict[str, bytes]], gains: bytes) -> str:
         + (f", one token after {document['options']['context']}" if document["options"]["context"] else "") + "</p>",
     ]
     if len(document["models"]) > 1:
-        parts += [_inline(gains), _table(*model_rows(document)), _table(*summary_rows(document))]
+        parts += [_inline(gains), _table(*model_rows(document)), _table(*summary_rows(document)),
+                  _table(*lost_rows(document["summary"]))]
+        if document["options"]["study"]:
+            parts += [_table(*need_rows(document, document["summary"])), _table(*sensitivity_rows(document["summary"]))]
     for model, some in zip(document["models"], drawn, strict=True):
         parts += _model(document, model, some)
     sources = machine["sources"] | {"memory": memory["source"]}
@@ -45,14 +49,15 @@ def html(document: dict, drawn: list[dict[str, bytes]], gains: bytes) -> str:
 
 
 def _model(document: dict, model: dict, drawn: dict[str, bytes]) -> list[str]:
-    parts = [f"<h2>{escape(model['name'])}</h2>", _table(*scheme_rows(model))]
+    parts = [f"<h2>{escape(model['name'])}</h2>", _table(*scheme_rows(model)),
+             "<h3>Where the gain of compression alone goes</h3>", _table(*lost_rows(model["schemes"]))]
     parts += [f"<p>{escape(line)}</p>" for line in answer_lines(document, model)]
     parts += [_inline(svg) for svg in drawn.values()]
     if "answers" in model:
         answers = model["answers"]
-        for title, rows in (("Memory that keeps the speed of raw storage", need_rows(document, answers)),
+        for title, rows in (("Memory that keeps the speed of raw storage", need_rows(document, answers["schemes"])),
                             ("Memories, APack chosen", technology_rows(answers)),
-                            ("Parameters", sensitivity_rows(answers)),
+                            ("Parameters", sensitivity_rows(answers["schemes"])),
                             ("One block length for all, everything coded", block_rows(answers))):
             parts += [f"<h3>{title}</h3>", _table(*rows)]
     parts.append(f"<details><summary>Layers</summary>{_table(*layer_rows(model))}</details>")

@@ -1,6 +1,6 @@
 """Time, traffic and energy of layers on a machine with a memory (README.md, "Time" and "Energy")."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from functools import lru_cache
 from math import ceil
 
@@ -10,6 +10,7 @@ from .machine import KIB, Array, Buffers, Engines, Machine
 from .memory import Memory
 from .scheme import Scheme
 from .tiling import search
+from .timing import Work, losses
 
 
 @dataclass(frozen=True)
@@ -20,6 +21,8 @@ class Run:
     -------
     time : all of it; compute, memory, decode, encode : what each alone would take.
     exposed : of ``time``, what no overlap hides: first tiles in, last tile out, latencies.
+    pipeline, first_block, rate, rounding : of ``time``, what engines and blocks cost
+        (:class:`golden.system.timing.Losses`).
     read, write : moved from and to memory; weights, activations : the same by kind (sums of 32 bits count
         as activations).
     decoded, encoded : values.
@@ -32,6 +35,10 @@ class Run:
     decode: float = 0.0
     encode: float = 0.0
     exposed: float = 0.0
+    pipeline: float = 0.0
+    first_block: float = 0.0
+    rate: float = 0.0
+    rounding: float = 0.0
     read: float = 0.0
     write: float = 0.0
     weights: float = 0.0
@@ -43,6 +50,11 @@ class Run:
     memory_pj: float = 0.0
     codec_pj: float = 0.0
     static_pj: float = 0.0
+
+    @property
+    def alone(self) -> float:
+        """ns that it would take if compression cost nothing but its ratio: no engines, no blocks, no bursts."""
+        return self.time - self.pipeline - self.first_block - self.rate - self.rounding
 
     @property
     def traffic(self) -> float:
@@ -118,48 +130,56 @@ def run(
         reads = [r for r in reads if r.role != "input"]
     if output_kept:
         writes = []
+    prefetched = machine.buffers.prefetch
+    first, ahead = ([t for t in reads if (prefetched and t.role == "weights") == early] for early in (False, True))
+    compute = compute_cycles(layer, machine.array) / machine.array.clock_ghz
     burst = memory.burst_bytes
     volumes = {t.role: t.tiles * scheme.stored_bytes(t.operand, t.values, burst) for t in reads + writes}
     read, write = (sum(volumes[t.role] for t in ts) + sums / 2 for ts in (reads, writes))
-    compute = compute_cycles(layer, machine.array) / machine.array.clock_ghz
-    moving = memory.read_ns(read) + memory.write_ns(write)
-    # What cannot overlap: the first part of the first tiles on its way in, the last part of the last on its way out.
-    prefetched, parts = machine.buffers.prefetch, machine.buffers.parts
-    first, ahead = ([t for t in reads if (prefetched and t.role == "weights") == early] for early in (False, True))
-    load = memory.read_ns(sum(volumes[t.role] / t.tiles for t in first)) / parts
-    store = memory.write_ns(sum(volumes[t.role] / t.tiles for t in writes)) / parts
-    coders = scheme.codec
-    decode = first_decode = encode = last_encode = 0.0
-    fill, drain = load, store
-    if coders:
-        waited, ahead, written = ([t for t in ts if scheme.codes(t.operand)] for ts in (first, ahead, writes))
-        # What is decoded ahead has no latency, and takes streams that are idle.
-        decode = max(engine_time(coders.decoders, waited, scheme, machine),
-                     busy_time(coders.decoders, waited + ahead, scheme))
-        encode = engine_time(coders.encoders, written, scheme, machine)
-        first_decode, last_encode = (round_time(side, [(t, 1 / parts) for t in ts], scheme)
-                                     for side, ts in ((coders.decoders, waited), (coders.encoders, written)))
-        fill = max(fill, *_ends(coders.decoders, load, first_decode)) if waited else fill
-        drain = max(drain, *_ends(coders.encoders, store, last_encode)) if written else drain
-    fill += memory.latency_ns if first else 0.0
-    # While the first part is decoded the memory goes on, as far as the buffers' other halves have room.
-    room = memory.read_ns(KIB / 2 * (machine.buffers.inputs_kib + machine.buffers.weights_kib))
-    early = load + min(max(0.0, first_decode - load), room)
-    steady = max(compute, moving - early - store, decode - first_decode, encode - last_encode)
-    time = fill + steady + drain
+
+    def moved(volumes: dict, read: float, write: float) -> Work:
+        """Without engines."""
+        load, store = (sum(volumes[t.role] / t.tiles for t in ts) / machine.buffers.parts for ts in (first, writes))
+        # What cannot overlap: the first part of the first tiles on its way in, the last part of the last out.
+        return Work(compute, memory.read_ns(read) + memory.write_ns(write), memory.read_ns(load),
+                    memory.write_ns(store), memory.read_ns(KIB / 2 * (machine.buffers.inputs_kib
+                                                                       + machine.buffers.weights_kib)),
+                    memory.latency_ns if first else 0.0)
+
+    work = _coded(moved(volumes, read, write), first, ahead, writes, scheme, machine)
+    least = {t.role: t.total * t.operand.width / 8 * min(1.0, scheme.ratio(t.operand)) for t in reads + writes}
+    exact = moved(least, *(sum(least[t.role] for t in ts) + sums / 2 for ts in (reads, writes)))
+    time, exposed = work.times()
     decoded, encoded = (sum(t.total for t in ts if scheme.codes(t.operand)) for ts in (reads, writes))
     by_kind = {kind: sum(volumes[t.role] for t in reads + writes if t.operand.kind == kind)
                for kind in ("weights", "activations")}
+    coders = scheme.codec
     return Run(
-        time, compute, moving, decode, encode, fill + drain, read, write, by_kind["weights"],
-        by_kind["activations"] + sums, decoded, encoded, **energies(layer, machine, memory, read, write, time),
+        time, compute, work.moving, work.decode, work.encode, exposed, *losses(work, exact), read, write,
+        by_kind["weights"], by_kind["activations"] + sums, decoded, encoded,
+        **energies(layer, machine, memory, read, write, time),
         codec_pj=decoded * coders.decoders.pj_per_value + encoded * coders.encoders.pj_per_value if coders else 0.0,
     )
 
 
-def _ends(side: Engines, moved: float, coded: float) -> tuple[float, float]:
-    """When a part is through the engines that moves in so many ns and is coded in so many."""
-    return moved + side.latency_ns, coded + side.beyond_turns_ns
+def _coded(work: Work, first: list, ahead: list, writes: list, scheme: Scheme, machine: Machine) -> Work:
+    """The work with the engines': ``first`` is waited for, ``ahead`` is loaded while the layer before is computed."""
+    coders = scheme.codec
+    if not coders:
+        return work
+    waited, ahead, written = ([t for t in ts if scheme.codes(t.operand)] for ts in (first, ahead, writes))
+    # What is decoded ahead has no latency, and takes streams that are idle.
+    decode = max(engine_time(coders.decoders, waited, scheme, machine),
+                 busy_time(coders.decoders, waited + ahead, scheme))
+    encode = engine_time(coders.encoders, written, scheme, machine)
+    begin, end = (round_time(side, [(t, 1 / machine.buffers.parts) for t in ts], scheme)
+                  for side, ts in ((coders.decoders, waited), (coders.encoders, written)))
+    work = replace(work, decode=decode, encode=encode, first=begin, last=end)
+    if waited:
+        work = replace(work, latency_in=coders.decoders.latency_ns, rest_in=coders.decoders.beyond_turns_ns)
+    if written:
+        work = replace(work, latency_out=coders.encoders.latency_ns, rest_out=coders.encoders.beyond_turns_ns)
+    return work
 
 
 @lru_cache(8192)

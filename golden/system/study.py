@@ -5,13 +5,14 @@ from dataclasses import replace
 
 from .choice import choose
 from .layers import Layer
-from .machine import Machine
+from .machine import IDEAL, Engines, Machine
 from .memory import MEMORIES, Memory, load_memory
 from .running import Run, run_all, total
 from .scheme import RAW, Scheme, uniform
 
 FACTORS = (0.25, 0.5, 1.0, 2.0, 4.0)
-LATENCY = ("latency_cycles", "interface_cycles", "block_cycles")
+LATENCY = ("latency_cycles", "interface_cycles")
+LOSSES = ("pipeline", "first_block", "rate", "rounding")  # of a Run
 LATENCIES = (0.0, 1.0, 10.0, 100.0)
 STREAMS = (1, 2, 4, 8)
 BLOCKS = (64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384)
@@ -47,12 +48,6 @@ class Case:
                        self.coded(scheme=scheme, machine=machine, memory=memory))
 
 
-def gains(self, *, scheme=None, machine=None, memory=None) -> dict:
-        """Of the scheme over raw storage, on the same machine with the same memory."""
-        return compare(self.run(RAW, machine=machine, memory=memory),
-                     self.run(scheme, machine=machine, memory=memory))
-
-
 def compare(raw: Run, coded: Run) -> dict:
     """``speedup`` and ``efficiency`` (above 1: better), ``traffic`` (below 1: less)."""
     return {
@@ -60,6 +55,20 @@ def compare(raw: Run, coded: Run) -> dict:
         "efficiency": raw.energy / coded.energy if coded.energy else 1.0,
         "traffic": coded.traffic / raw.traffic if raw.traffic else 1.0,
     }
+
+
+def lost(raw: Run, coded: Run, alone: float) -> dict[str, float] | None:
+    """Where the time went that compression alone would have saved: shares of it, which add up to ``all``.
+
+    ``alone``: ns with every tensor coded, engines of no cost, and nothing rounded up. ``left_raw`` is what tensors
+    would have saved that are stored raw; the others are :class:`golden.system.timing.Losses`. Above 1 in all, the
+    scheme is slower than raw storage. None where compression alone gains less than ``LEAST_GAIN``.
+    """
+    saved = raw.time - alone
+    if saved <= LEAST_GAIN * alone:
+        return None
+    parts = {"left_raw": (coded.alone - alone) / saved, **{name: getattr(coded, name) / saved for name in LOSSES}}
+    return parts | {"all": sum(parts.values())}
 
 
 def largest(holds: Callable[[float], bool], low: float, high: float) -> float | None:
@@ -126,62 +135,66 @@ def technologies(case: Case, names=MEMORIES) -> list[dict]:
 
 
 def scheme_answers(case: Case, rows: list[dict]) -> dict:
-    """:func:`break_even`, and what memory the case's scheme needs to be as fast as raw storage on the case's.
+    """:func:`break_even`, :func:`sensitivity`, and what memory the case's scheme needs to be as fast as raw storage on
+    the case's.
 
     ``rows``: its :func:`technologies`. ``bandwidth_share``, ``bandwidth_gbs``: of the case's memory, None if all of it
     is not enough; ``memory``: the slowest of the rows' that will do, None for none.
     """
     share = smallest_bandwidth(case)
     return {
-        "break_even": break_even(case), "bandwidth_share": share,
+        "break_even": break_even(case), "sensitivity": sensitivity(case), "bandwidth_share": share,
         "bandwidth_gbs": None if share is None else share * case.memory.read_gbs,
         "memory": next((row["name"] for row in rows if row["smallest"]), None),
     }
 
 
-def sensitivity(case: Case, chosen: Case) -> dict[str, list[dict]]:
-    """Gains as one parameter at a time is multiplied by a factor; of decoders' streams the number is given, their rate
-    together staying the same.
+def sensitivity(case: Case) -> dict[str, list[dict]]:
+    """Gains as one parameter at a time is multiplied by ``factor``; of decoders' streams the number is given, their
+    rate together staying the same, their pipelines as long as so many streams need.
 
-    Each row has ``factor`` and :func:`compare` with everything coded, and under ``chosen`` those of the case in which
-    each tensor is stored as suits it.
+    Engines that cost nothing have only bandwidth and buffers that matter.
     """
-    machine, memory = case.machine, case.memory
-
-    def both(factor: float, **changes) -> dict:
-        return {"factor": factor, **case.gains(**changes), "chosen": chosen.gains(**changes)}
+    machine, memory, codec = case.machine, case.memory, case.scheme.codec
 
     def coder(factor: float, **changes) -> dict:
         """With other engines: by side, members and their values."""
-        codec = case.scheme.codec
-        codec = replace(codec, **{side: replace(getattr(codec, side), **new) for side, new in changes.items()})
-        return both(factor, scheme=replace(case.scheme, codec=codec))
+        new = replace(codec, **{side: replace(getattr(codec, side), **members) for side, members in changes.items()})
+        return {"factor": factor, **case.gains(scheme=replace(case.scheme, codec=new))}
 
-    sides = {side: getattr(case.scheme.codec, side) for side in ("decoders", "encoders")}
-    return {
-        "bandwidth": [both(f, memory=memory.scaled(f)) for f in FACTORS],
+    rows = {
+        "bandwidth": [{"factor": f, **case.gains(memory=memory.scaled(f))} for f in FACTORS],
+        "buffers": [{"factor": f, **case.gains(machine=replace(machine, buffers=machine.buffers.scaled(f)))}
+                    for f in FACTORS],
+    }
+    if codec.decoders == IDEAL:
+        return rows
+    sides = {"decoders": codec.decoders, "encoders": codec.encoders}
+    return rows | {
         "engines": [coder(f, **{side: {"count": max(1, round(e.count * f))} for side, e in sides.items()})
                     for f in FACTORS],
-        "latency": [coder(f, **{side: {name: getattr(e, name) * f for name in LATENCY} for side, e in sides.items()})
-                    for f in LATENCIES],
-        "decoder streams": [coder(n, decoders={"streams": n}) for n in STREAMS],
-        "buffers": [both(f, machine=replace(machine, buffers=machine.buffers.scaled(f))) for f in FACTORS],
+        "pipeline latency": [
+            coder(f, **{side: {name: getattr(e, name) * f for name in LATENCY} for side, e in sides.items()})
+            for f in LATENCIES],
+        "decoder streams": [coder(n, decoders={"streams": n, "latency_cycles": pipeline_of(codec.decoders, n)})
+                            for n in STREAMS],
     }
 
 
-def block_study(case: Case, blocks=BLOCKS) -> list[dict]:
-    """For each block length: the speedup, the speedup with engines that cost nothing, the share of the gain lost.
+def pipeline_of(decoders: Engines, streams: int) -> float:
+    """``latency_cycles`` with another number of streams: it grows as 4 S - 1 does."""
+    return decoders.latency_cycles * (4 * streams - 1) / (4 * decoders.streams - 1)
 
-    ``lost`` is (ideal - real) / (ideal - 1): above 1 the engines cost more than compression gains; None where that
-    gains less than ``LEAST_GAIN``.
+
+def block_study(case: Case, blocks=BLOCKS) -> list[dict]:
+    """For each block length, everything coded: gains, ``alone_speedup``, which compression alone would give, and
+    ``lost`` (:func:`lost`); ``best`` is the length of the largest speedup.
     """
-    rows = []
+    raw, rows = case.run(RAW), []
     for block in blocks:
         codec = replace(case.scheme.codec, block=block, least_block=block)
-        real = case.gains(scheme=replace(case.scheme, codec=codec))
-        ideal = case.gains(scheme=replace(case.scheme, codec=codec.without_cost()))
-        gain = ideal["speedup"] - 1
-        lost = (ideal["speedup"] - real["speedup"]) / gain if gain > LEAST_GAIN else None
-        rows.append({"block": block, **real, "ideal_speedup": ideal["speedup"], "lost": lost})
+        run = case.coded(scheme=replace(case.scheme, codec=codec))
+        rows.append({"block": block, **compare(raw, run), "alone_speedup": raw.time / run.alone if run.alone else 1.0,
+                     "lost": lost(raw, run, run.alone)})
     best = max(rows, key=lambda row: row["speedup"])
     return [row | {"best": row is best} for row in rows]

@@ -43,35 +43,61 @@ def technology_rows(answers: dict):
     ]
 
 
-def need_rows(document: dict, answers: dict):
+def need_rows(document: dict, found: dict):
     """Up to which ratio of all tensors each scheme pays, in time and in energy, and what memory it needs to be as fast
     as raw storage on the one that was asked for.
+
+    ``found``: a model's answers by scheme, or the summary of a study. Rivals' engines cost nothing, so theirs is 1.
     """
-    columns = ("scheme", "break-even", "energy", "GB/s", f"of {document['memory']['name']}", "slowest memory")
-    return columns, [
-        (name, *("-" if value is None else f"{value:.2f}" for value in s["break_even"].values()),
-         *(("-", "-") if s["bandwidth_gbs"] is None else
-                 (f"{s['bandwidth_gbs']:.1f}", f"{s['bandwidth_share']:.0%}")), s["memory"] or "-")
-        for name, s in answers["schemes"].items()
-    ]
+    memory = document["memory"]
+    columns = ("scheme", "break-even", "energy", "GB/s", f"of {memory['name']}", "slowest memory", "engines")
+    rows = []
+    for name, s in found.items():
+        if "break_even" not in s:
+            continue
+        share = s["bandwidth_share"]
+        needed = ("-", "-") if share is None else (f"{share * memory['read_gbs']:.1f}", f"{share:.0%}")
+        last = s["memory"] or "-" if "memory" in s else f"{s['keeps']} of {s['models']} keep up"
+        rows.append((name, *("-" if value is None else f"{value:.2f}" for value in s["break_even"].values()), *needed,
+                     last, "the machine's" if "engines" in s["sensitivity"] else "free"))
+    return columns, rows
 
 
-def sensitivity_rows(answers: dict):
-    """Gains with one parameter multiplied: everything coded, and each tensor as suits it."""
-    columns = ("parameter", "times", "speedup", "efficiency", "traffic", "chosen: speedup", "efficiency", "traffic")
-    return columns, [
-        (name, f"{row['factor']:g}", *(f"{some[key]:.3f}" for some in (row, row["chosen"])
-                                       for key in ("speedup", "efficiency", "traffic")))
-        for name, rows in answers["sensitivity"].items() for row in rows
-    ]
+def sensitivity_rows(found: dict, keys=("speedup", "efficiency")):
+    """Gains with one parameter multiplied (of decoders' streams: with so many), of a model's answers by scheme, or of
+    the summary of a study.
+    """
+    rows = [(name, parameter, ", ".join(f"{row['factor']:g}: {'/'.join(f'{row[key]:.2f}' for key in keys)}"
+                                        for row in some))
+            for name, s in found.items() for parameter, some in s.get("sensitivity", {}).items()]
+    return ("scheme", "parameter", f"times: {'/'.join(keys)}"), rows
+
+
+LOST = {"left_raw": "left raw", "pipeline": "pipelines", "first_block": "first blocks", "rate": "rate",
+        "rounding": "rounding", "all": "in all"}
+
+
+def lost_cells(lost: dict | None, parts=tuple(LOST)) -> tuple:
+    """Shares of what compression alone would save."""
+    return tuple("-" if lost is None else f"{lost[part]:.0%}" for part in parts)
+
+
+def lost_rows(schemes: dict):
+    """What compression alone would gain, and where it went: of a model's schemes, or of a summary."""
+    columns = ("scheme", "alone: speedup", *(f"lost: {text}" if i == 0 else text for i, text in
+                                              enumerate(LOST.values())))
+    return columns, [(name, f"{s['alone_speedup']:.3f}", *lost_cells(s["lost"]))
+                     for name, s in schemes.items() if name.startswith("apack")]
 
 
 def block_rows(answers: dict):
-    """Gains with blocks of fixed lengths, and what latency takes of them."""
-    columns = ("values a block", "speedup", "without latency", "gain lost", "traffic")
+    """Gains with blocks of fixed lengths, everything coded, and what is lost to what."""
+    parts = ("pipeline", "first_block", "rate", "rounding")
+    first, *others = (LOST[part] for part in parts)
+    columns = ("values a block", "speedup", "alone", f"lost: {first}", *others, "traffic")
     return columns, [
-        (f"{b['block']}{' (best)' if b['best'] else ''}", f"{b['speedup']:.3f}", f"{b['ideal_speedup']:.3f}",
-         "-" if b["lost"] is None else f"{b['lost']:.0%}", f"{b['traffic']:.3f}")
+        (f"{b['block']}{' (best)' if b['best'] else ''}", f"{b['speedup']:.3f}", f"{b['alone_speedup']:.3f}",
+         *lost_cells(b["lost"], parts), f"{b['traffic']:.3f}")
         for b in answers["blocks"]
     ]
 
@@ -113,10 +139,6 @@ def answer_lines(document: dict, model: dict) -> list[str]:
         answers = model["answers"]
         best = next(b for b in answers["blocks"] if b["best"])
         lines.append(f"best single block length, all coded: {best['block']} values (speedup {best['speedup']:.3f})")
-        for name, rows in answers["sensitivity"].items():
-            sign = "" if name == "decoder streams" else "x "
-            lines.append(f"{name}, chosen: speedup " + ", ".join(
-                f"{r['chosen']['speedup']:.2f} at {sign}{r['factor']:g}" for r in rows))
     return lines + [f"{count} x {note}" for note, count in model["notes"].items()]
 
 
