@@ -9,7 +9,7 @@ from system_layers import LAYERS, convolution, product_layer
 from golden.system import load_machine
 from golden.system.cycles import compute_cycles
 from golden.system.machine import Array, Buffers
-from golden.system.tiling import RELEVANT, search
+from golden.system.tiling import CANDIDATES, RELEVANT, best_of, cuts, search
 
 MACHINE = load_machine("tensorcore")
 
@@ -87,6 +87,21 @@ def test_the_search_finds_the_least_traffic_of_all_tiles_and_orders(layer, kib):
     again = moved_bytes(layer, found.order, _cut(found, layer), found.tile[1],
                         found.tile[2] * channels // layer.k, buffers)
     assert volume == again
+
+
+@pytest.mark.parametrize("layer", [
+    product_layer(2048, 1536, 384), product_layer(1577, 84, 1140), product_layer(300, 1000, 700),
+    convolution(150, 64, 192, 3, 2), convolution(60, 200, 100, 3, 1, images=3),
+], ids=lambda layer: f"{layer.m}x{layer.n}x{layer.k}")
+def test_large_layers_get_the_best_of_all_cuts(layer):
+    """Where the search looks at some candidates only, it finds what a look at all of them finds."""
+    buffers = load_machine("npu").buffers
+    every = cuts(layer)
+    assert max(every.counts[1:]) > CANDIDATES or every.counts[0] > 3 * CANDIDATES
+    key, _, best = best_of(layer, buffers, every, [range(count) for count in every.counts])
+    found = search(layer, buffers)
+    assert found.input + found.weights + found.sum_bytes + found.output == key[1]
+    assert found.fits and best.fits and search(layer, buffers).tile[:3] == best.tile[:3]
 
 
 def test_sums_go_out_and_come_back_where_that_moves_least():

@@ -10,7 +10,8 @@ from .cycles import ceil_div
 from .layers import Layer
 from .machine import KIB, Buffers
 
-CANDIDATES = 24  # sizes tried along a dimension; all different numbers of tiles if there are no more of them
+CANDIDATES = 24  # sizes tried along a dimension at a time; all different numbers of tiles if there are no more of them
+ROUNDS = 4  # of looking around the best so far; the fourth seldom finds anything
 SUM_BYTES = 4  # of an output that is not complete yet
 ORDERS = tuple(permutations("mnk"))  # outermost loop first
 RELEVANT = {"input": "mk", "weights": "nk", "output": "mn"}
@@ -50,8 +51,8 @@ class RowTile:
     total: int
 
 
-def sizes(length: int, limit: int = CANDIDATES) -> list[int]:
-    """The smallest tile for each number of tiles that a dimension can be cut into, largest first; at most ``limit``."""
+def sizes(length: int) -> list[int]:
+    """The smallest tile for each number of tiles that a dimension can be cut into, largest first."""
     found, pieces = [], 1
     while pieces <= length:
         size = ceil_div(length, pieces)
@@ -59,9 +60,18 @@ def sizes(length: int, limit: int = CANDIDATES) -> list[int]:
         if size == 1:
             break
         pieces = ceil_div(length, size - 1)
-    if len(found) <= limit:
-        return found
-    return [found[i] for i in np.unique(np.geomspace(1, len(found), limit).astype(int) - 1)]
+    return found
+
+
+def spread(count: int, limit: int) -> np.ndarray:
+    """At most ``limit`` of so many candidates, closer together at the beginning; all if there are no more."""
+    return np.arange(count) if count <= limit else np.unique(np.geomspace(1, count, limit).astype(int) - 1)
+
+
+def around(index: int, count: int, limit: int) -> np.ndarray:
+    """Candidates next to one, as many as ``limit`` at most."""
+    first = max(0, min(index - limit // 2, count - limit))
+    return np.arange(first, min(count, first + limit))
 
 
 def row_tiles(layer: Layer) -> list[RowTile]:
@@ -103,17 +113,57 @@ def spans(outputs: int, inputs: int, kernel: int, stride: int):
     return span
 
 
+@dataclass(frozen=True)
+class Cuts:
+    """All ways to cut a layer's dimensions: the candidates of each, of which a search looks at some at a time."""
+
+    rows: list[RowTile]
+    n: list[int]
+    k: list[int]
+    groups: list[int]
+
+    @property
+    def counts(self) -> tuple[int, ...]:
+        return len(self.rows), len(self.n), len(self.k), len(self.groups)
+
+
+def cuts(layer: Layer) -> Cuts:
+    """Of rows, columns, terms (whole kernels), groups."""
+    w = layer.window
+    kernel = w.kernel_h * w.kernel_w if w else 1
+    return Cuts(row_tiles(layer), sizes(layer.n), [size * kernel for size in sizes(layer.k // kernel)],
+                sizes(layer.groups))
+
+
 @lru_cache(4096)
 def search(layer: Layer, buffers: Buffers) -> Tiling:
-    """The tiling with the fewest raw bytes; among equals the one with the largest tiles."""
-    rows, window = row_tiles(layer), layer.window
+    """The tiling with the fewest raw bytes that is found; among equals the one with the fewest tiles.
+
+    All of it where a dimension has ``CANDIDATES`` sizes or fewer; else so many first, spread over all, and then those
+    next to the best, again and again.
+    """
+    every = cuts(layer)
+    limits = 3 * CANDIDATES, CANDIDATES, CANDIDATES, CANDIDATES  # rows are whole images, bands, or parts of a row
+    key, at, tiling = best_of(layer, buffers, every, [spread(*pair) for pair in zip(every.counts, limits, strict=True)])
+    for _ in range(ROUNDS if any(n > limit for n, limit in zip(every.counts, limits, strict=True)) else 0):
+        near = [around(*pair) for pair in zip(at, every.counts, limits, strict=True)]
+        found = best_of(layer, buffers, every, near)
+        if found[0] >= key:
+            break
+        key, at, tiling = found
+    return tiling
+
+
+def best_of(layer: Layer, buffers: Buffers, every: Cuts, tried: list[np.ndarray]) -> tuple[tuple, tuple, Tiling]:
+    """Of the candidates with the indices ``tried`` of each dimension: (bytes, tiles), its indices, the tiling.
+
+    One that does not fit is worse than any that does.
+    """
+    window = layer.window
     kernel = window.kernel_h * window.kernel_w if window else 1
-    columns = sizes(layer.n)
-    terms = [size * kernel for size in sizes(layer.k // kernel)]  # kernels stay whole
-    groups = sizes(layer.groups)
-    row, n, k, g = (a.reshape(-1) for a in np.meshgrid(
-        np.arange(len(rows)), columns, terms, groups, indexing="ij"))
-    count, tile_m, tile_in, total_in = (np.array([getattr(r, name) for r in rows])[row]
+    index = [a.reshape(-1) for a in np.meshgrid(*tried, indexing="ij")]
+    n, k, g = (np.array(all_of)[i] for all_of, i in zip((every.n, every.k, every.groups), index[1:], strict=True))
+    count, tile_m, tile_in, total_in = (np.array([getattr(r, name) for r in every.rows])[index[0]]
                                         for name in ("count", "rows", "inputs", "total"))
     a, b = layer.input.width / 8, layer.weights.width / 8
     half = KIB / 2  # the other half is being filled
@@ -123,7 +173,7 @@ def search(layer: Layer, buffers: Buffers) -> Tiling:
     any_fits = bool(fits.any())
     if not any_fits:
         fits = tile_sizes.sum(axis=0) == tile_sizes.sum(axis=0).min()
-    row, n, k, g, count, tile_m, total_in = (x[fits] for x in (row, n, k, g, count, tile_m, total_in))
+    n, k, g, count, tile_m, total_in, *index = (x[fits] for x in (n, k, g, count, tile_m, total_in, *index))
     trips = {"m": count, "n": -(-layer.n // n), "k": -(-layer.k // k)}
     outer = -(-layer.groups // g)
     channels = layer.groups * (layer.k // kernel)
@@ -137,15 +187,15 @@ def search(layer: Layer, buffers: Buffers) -> Tiling:
         volume = moved_in * a + moved_w * b + sums + outputs * layer.output.width / 8
         number = outer * trips["m"] * trips["n"] * trips["k"]
         at = int(np.lexsort((number, volume))[0])
-        key = (volume[at], number[at])
+        key = (not any_fits, volume[at], number[at])
         if best is None or key < best[0]:
             tiles = [int(outer[at] * again[name][at] * np.prod([trips[d][at] for d in RELEVANT[name]]))
                      for name in ("input", "weights", "output")]
             tiles[2] = int(outer[at] * trips["m"][at] * trips["n"][at])
-            best = key, Tiling(
+            best = key, tuple(int(i[at]) for i in index), Tiling(
                 float(moved_in[at]), float(moved_w[at]), float(outputs), float(sums[at]), *tiles, "".join(order),
                 (int(tile_m[at]), int(n[at]), int(k[at]), int(g[at])), any_fits)
-    return best[1]
+    return best
 
 
 def repeats(order, relevant: str, trips: dict) -> np.ndarray:
