@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -214,6 +215,9 @@ sram_pj_per_byte = 2.5
     ("encoders =", "encoder =", "table [codec.encoders] is missing"),
     ("least_block = 128", "least_block = 8192", "codec.least_block must be 1 to codec.block (4096), not 8192"),
     ("[array]", "[array", "is not TOML"),
+    ("[array]", "sources = 3\n[array]", "sources must be a table, not 3"),
+    ("[array]", "title = 5\n[array]", "title must be a text, not 5"),
+    ("clock_ghz = 1.0", "clock_ghz = 0.0009", "array.clock_ghz must be 0.001 to 100 GHz, not 0.0009"),
     ("count = 1,", "count = 1.5,", "codec.decoders.count must be an integer, not 1.5"),
     ("weights_kib = 64", "weights_kib = nan", "buffers.weights_kib must be 0.0625 to 1e+06 KiB, not nan"),
 ])
@@ -232,6 +236,30 @@ def test_a_machine_file_and_a_memory_file_are_read(capsys, tmp_path, pack, footp
     code, out, _ = apack(capsys, pack, "--machine", machine, "--memory", f"{memory}:slow", "--footprint", footprint,
                          "--no-study", "--json", "-")
     assert code == 0 and json.loads(out)["memory"]["read_gbs"] == 1.0
+
+
+def test_files_at_their_limits_can_be_studied(capsys, tmp_path, footprint, pack):
+    """What a study makes of their numbers is beyond them."""
+    machine, memory = tmp_path / "m.toml", tmp_path / "own.toml"
+    machine.write_text(re.sub("(weights|inputs|outputs)_kib = 64", r"\1_kib = 0.0625", MACHINE_FILE).replace(
+        "latency_cycles = 3", "latency_cycles = 1000000").replace("count = 1,", "count = 1048576,"))
+    memory.write_text('[slow]\ntitle = "slow"\nsource = "-"\nread_gbs = 0.001\nwrite_gbs = 0.001\nefficiency = 1.0\n'
+                      "read_pj = 1.0\nwrite_pj = 1.0\nbackground_mw = 0.0\nburst_bytes = 1\nlatency_ns = 0.0\n")
+    for args in (["--machine", machine], ["--memory", f"{memory}:slow"]):
+        code, out, err = apack(capsys, pack, *args, "--footprint", footprint, "--json", "-")
+        assert (code, err) == (0, "")
+        answers = json.loads(out)["models"][0]["answers"]["schemes"]["apack"]["sensitivity"]
+        assert [row["factor"] for row in answers["pipeline latency"]] == [0, 1, 10, 100]
+    good = memory.read_text()
+    for text, message in (
+        (good.replace("read_gbs = 0.001", "read_gbs = 0.0009"), "slow.read_gbs must be 0.001 to 1e+09 GB/s, not 0.0009"),
+        (good.replace('"slow"', "5"), "slow.title must be a text, not 5"), ("slow = 3", "slow must be a table, not 3"),
+    ):
+        memory.write_text(text)
+        code, _, err = apack(capsys, pack, "--memory", f"{memory}:slow", "--footprint", footprint)
+        assert code == 2 and message in err and err.count("\n") == 1
+    with pytest.raises(ValueError, match="latency_cycles"):
+        replace(load_machine("npu").codec.decoders, latency_cycles=2e10)
 
 
 @pytest.mark.parametrize("name", [*MACHINES, "memories"])
@@ -295,6 +323,44 @@ def test_a_footprint_of_another_model_is_refused(capsys, pack, footprint, tmp_pa
     other.write_text("[]")
     code, _, err = apack(capsys, pack, "--footprint", other)
     assert code == 2 and "is not a footprint" in err
+
+
+@pytest.mark.parametrize("change, message", [
+    (lambda d: d["models"][0]["tensors"][3].pop("apack_bits"), "models[0].tensors[3].apack_bits is missing"),
+    (lambda d: d["models"][0]["tensors"][3].update(apack_bits=float("nan")),
+     "models[0].tensors[3].apack_bits must be 0 to 1e+18, not nan"),
+    (lambda d: d["models"][0]["tensors"][3].update(floor_bits=-5.0), "floor_bits must be 0 to 1e+18, not -5.0"),
+    (lambda d: d["models"][0]["tensors"][3].update(apack_bits=10**400), "apack_bits must be 0 to 1e+18, not 10000"),
+    (lambda d: d["models"][0]["tensors"][3].update(raw_bits=0), "tensors[3].raw_bits must be more than 0 for"),
+    (lambda d: d["models"][0]["tensors"][3].update(values="many"), "values must be an integer, not 'many'"),
+    (lambda d: d["models"][0]["tensors"][3].update(whole_values=1), "tensors[3].whole_values must be"),
+    (lambda d: d["models"][0]["tensors"][3].update(width=40), "width must be 1 to 16, not 40"),
+    (lambda d: d["models"][0]["tensors"][3].update(kind="bias"), "kind must be one of weight, activation, not 'bias'"),
+    (lambda d: d["models"][0]["tensors"][3].update(rivals={}), "tensors[3].rivals must be those of the first tensor"),
+    (lambda d: d["models"][0]["tensors"][3]["rivals"].update(zvc=None), "rivals.zvc must be a number, not None"),
+    (lambda d: d["models"][0]["tensors"][3].update(key=d["models"][0]["tensors"][0]["key"]), "key must be another"),
+    (lambda d: d["models"][0]["tensors"].insert(0, 7), "models[0].tensors[0] must be an object, not 7"),
+    (lambda d: d["models"][0].update(tensors=[]), "models[0].tensors must have one at least"),
+    (lambda d: d["models"][0].update(tensors={}), "models[0].tensors must be a list, not {}"),
+    (lambda d: d["models"][0].pop("info"), "models[0].info is missing"),
+    (lambda d: d["models"][0].pop("name"), "models[0].name is missing"),
+    (lambda d: d["settings"]["config"].update(block=0), "settings.config.block must be 1 to 65535, not 0"),
+    (lambda d: d["settings"].pop("config"), "settings.config is missing"),
+    (lambda d: d.update(models=3), "models must be a list, not 3"),
+])
+def test_mistakes_in_footprints(capsys, pack, footprint, tmp_path, change, message):
+    document, path = json.loads(footprint.read_text()), tmp_path / "f.json"
+    change(document)
+    path.write_text(json.dumps(document))
+    code, out, err = apack(capsys, pack, "--footprint", path)
+    assert (code, out) == (2, "") and message in err and str(path) in err and err.count("\n") == 1
+
+
+def test_a_footprint_that_is_no_json(capsys, pack, tmp_path):
+    for text in ("", "{", "\udcff", "[]", '"x"', "[" * 100_000):
+        (tmp_path / "f.json").write_bytes(text.encode("utf-8", "surrogateescape"))
+        code, out, err = apack(capsys, pack, "--footprint", tmp_path / "f.json")
+        assert (code, out) == (2, "") and err.count("\n") == 1, text[:10]
 
 
 def test_other_choices(figures):

@@ -1,6 +1,5 @@
 """What compression is worth to an accelerator."""
 
-import json
 import os
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,7 +7,6 @@ from pathlib import Path
 import click
 
 from golden.container import write_atomic
-from golden.errors import FormatError
 from golden.footprint import Settings
 
 from .footprint import check_different, measured, rival_names
@@ -128,17 +126,10 @@ def ratios(models, footprint_in: str | None, rivals: str, recipe, jobs: int) -> 
         return [model | {"block": settings.config.block} for model in document["models"]]
     if rivals != "none":
         raise click.ClickException("--rivals: not together with --footprint, which has those it was made with")
+    from golden.system.checked import models_of, read_footprint
+
     with blame(footprint_in):
-        try:
-            document = json.loads(Path(footprint_in).read_text("utf-8"))
-            found = {model["name"]: model | {"block": document["settings"]["config"]["block"]}
-                     for model in document["models"] if model["tensors"]}
-            for path in models:
-                if path not in found:
-                    raise ValueError(f"has no model {path}, but {', '.join(found) or 'none'}")
-        except (KeyError, TypeError) as error:
-            raise FormatError(f"is not a footprint: {error!r}") from error
-    return [found[path] for path in models]
+        return models_of(read_footprint(footprint_in), models)
 
 
 def run_models(figures: list[dict], machine, memory, what, recipe) -> list[dict]:

@@ -5,6 +5,8 @@ from dataclasses import MISSING, field, fields
 from importlib import resources
 from pathlib import Path
 
+SLACK = 1e4  # a hundred times from factors, a thousand at most from seeking a bandwidth
+
 
 def number(low: float, high: float, unit: str, **options):
     """A field that is a number from ``low`` to ``high`` (a float unless both are of type int)."""
@@ -17,8 +19,11 @@ def choice(*allowed, **options):
     return field(metadata={"allowed": allowed}, **options)
 
 
-def check(obj, where: str) -> None:
+def check(obj, where: str, slack: float = 1.0) -> None:
     """Check the fields of a dataclass that were declared with :func:`number` and :func:`choice`.
+
+    ``slack``: how many times a number may be beyond its range. Files may not (:func:`build`); what a study makes of
+    them, multiplying their numbers, may by ``SLACK``, so that every file that is allowed can be studied.
 
     Raises TypeError or ValueError naming ``where``, the field, what is allowed and what arrived.
     """
@@ -26,17 +31,17 @@ def check(obj, where: str) -> None:
         value, rules = getattr(obj, item.name), item.metadata
         name = f"{where}.{item.name}"
         if "kind" in rules:
-            _check_number(name, value, rules)
+            _check_number(name, value, rules, slack)
         elif "allowed" in rules and (value not in rules["allowed"] or type(value) is not type(rules["allowed"][0])):
             raise ValueError(f"{name} must be one of {', '.join(map(str, rules['allowed']))}, not {value!r}")
 
 
-def _check_number(name: str, value, rules) -> None:
+def _check_number(name: str, value, rules, slack: float) -> None:
     kinds = (int,) if rules["kind"] is int else (int, float)
     if isinstance(value, bool) or not isinstance(value, kinds):
         wanted = "an integer" if rules["kind"] is int else "a number"
         raise TypeError(f"{name} must be {wanted}, not {value!r}")
-    if not rules["low"] <= value <= rules["high"]:  # also refuses nan
+    if not rules["low"] / slack <= value <= rules["high"] * slack:  # also refuses nan
         raise ValueError(f"{name} must be {rules['low']:g} to {rules['high']:g} {rules['unit']}, not {value!r}")
 
 
@@ -55,7 +60,9 @@ def build(cls, table, where: str):
     for name, item in known.items():
         if name not in table and item.default is MISSING and item.default_factory is MISSING:
             raise ValueError(f"{where}.{name} is missing")
-    return cls(**table)
+    built = cls(**table)
+    check(built, where)
+    return built
 
 
 def read_toml(path) -> dict:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
 
-from .fields import build, check, choice, number, packaged, read_toml
+from .fields import SLACK, build, check, choice, number, packaged, read_toml
 
 MACHINES = ("tensorcore", "tpu", "npu")
 KIB = 1024
@@ -40,7 +40,7 @@ class Array:
     vector_lanes: int = number(1, 1 << 20, "values a cycle", default=256)
 
     def __post_init__(self):
-        check(self, "array")
+        check(self, "array", SLACK)
 
     @property
     def macs_per_cycle(self) -> int:
@@ -65,7 +65,7 @@ class Buffers:
     keep_kib: float = number(0.0, 1e6, "KiB", default=0.0)
 
     def __post_init__(self):
-        check(self, "buffers")
+        check(self, "buffers", SLACK)
 
     def scaled(self, factor: float) -> "Buffers":
         """All sizes times ``factor``."""
@@ -97,7 +97,7 @@ class Engines:
     interface_cycles: float = number(0.0, 1e6, "cycles", default=0.0)
 
     def __post_init__(self):
-        check(self, "engines")
+        check(self, "engines", SLACK)
 
     @property
     def values_per_ns(self) -> float:
@@ -142,7 +142,7 @@ class Codec:
     aligned: bool = choice(True, False, default=True)
 
     def __post_init__(self):
-        check(self, "codec")
+        check(self, "codec", SLACK)
         if self.least_block > self.block:
             raise ValueError(f"codec.least_block must be 1 to codec.block ({self.block}), not {self.least_block}")
 
@@ -167,7 +167,7 @@ class Energy:
     static_mw: float = number(0.0, 1e9, "mW", default=0.0)
 
     def __post_init__(self):
-        check(self, "energy")
+        check(self, "energy", SLACK)
 
 
 @dataclass(frozen=True)
@@ -200,6 +200,11 @@ def load_machine(which) -> Machine:
     for name in table:
         if name not in wanted:
             raise ValueError(f"{name} is unknown; known are {', '.join(sorted(wanted))}")
+    title, sources = table.get("title", str(which)), table.get("sources", {})
+    if not isinstance(title, str):
+        raise TypeError(f"title must be a text, not {title!r}")
+    if not isinstance(sources, dict):
+        raise TypeError(f"sources must be a table, not {sources!r}")
     codec = dict(table["codec"]) if isinstance(table["codec"], dict) else table["codec"]
     if isinstance(codec, dict):
         for side in ("decoders", "encoders"):
@@ -210,9 +215,9 @@ def load_machine(which) -> Machine:
             except (TypeError, ValueError) as error:  # which of the two it is
                 raise type(error)(str(error).replace("engines.", f"codec.{side}.", 1)) from None
     return Machine(
-        Path(str(which)).stem, str(table.get("title", which)), build(Array, table["array"], "array"),
+        Path(str(which)).stem, title, build(Array, table["array"], "array"),
         build(Buffers, table["buffers"], "buffers"), build(Codec, codec, "codec"),
-        build(Energy, table["energy"], "energy"), dict(table.get("sources", {})),
+        build(Energy, table["energy"], "energy"), dict(sources),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
-from .fields import build, check, number, packaged, read_toml
+from .fields import SLACK, build, check, number, packaged, read_toml
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Memory:
     device: dict | None = None
 
     def __post_init__(self):
-        check(self, f"memory {self.name}".strip())
+        check(self, f"memory {self.name}".strip(), SLACK)
 
     def read_ns(self, volume: float) -> float:
         """Time to read so many bytes."""
@@ -51,7 +51,15 @@ class Memory:
 
 
 def _memories(path) -> dict[str, Memory]:
-    return {name: build(Memory, {"name": name, **table}, name) for name, table in read_toml(path).items()}
+    found = {}
+    for name, table in read_toml(path).items():
+        if isinstance(table, dict):
+            for text in ("title", "source"):
+                if not isinstance(table.get(text, ""), str):
+                    raise TypeError(f"{name}.{text} must be a text, not {table[text]!r}")
+            table = table | {"name": name}
+        found[name] = build(Memory, table, name)
+    return found
 
 
 @cache
