@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+import golden.system.__main__ as commands
 from apack_hdl.cli import main
 from golden.footprint import Settings, model_footprint
 from golden.sample import PATH as SAMPLE
@@ -374,6 +375,24 @@ def test_other_choices(figures):
     assert found["16 cycles between engines and memory"]["apack"]["speedup"] < shipped["speedup"]
     assert found["engines at an activity of 0.1"]["apack"]["efficiency"] > shipped["efficiency"]
     assert {"depthwise convolutions one group at a time"} == set(dict(rows([figures], "npu", "lpddr4", 1))) - set(found)
+
+
+def test_tables_of_documents(capsys, figures, monkeypatch, tmp_path):
+    """The README's table and figure, and the study of blocks with its means."""
+    monkeypatch.setattr(commands, "measured", lambda path: figures)
+    monkeypatch.setattr(commands, "PICTURE", tmp_path / "gains.svg")
+    commands.main(["gains", "a.npz", "b.npz"])
+    lines = [[cell.strip() for cell in line.split("|")] for line in capsys.readouterr().out.splitlines()]
+    for batch, columns in ((1, slice(2, 5)), (16, slice(6, 9))):
+        own = model_system(figures, load_machine("tensorcore"), load_memory("ddr4-3200"), Options(batch, study=False))
+        chosen = own["schemes"]["apack, chosen"]
+        cells = [f"{chosen[key]:.2f}" for key in ("speedup", "efficiency", "traffic")]
+        assert [line[columns] for line in lines] == [cells] * 3  # both models, and their mean
+    assert (tmp_path / "gains.svg").read_bytes().startswith(b"<?xml")
+    commands.main(["blocks", "a.npz"])
+    header, *rows, mean_one, _ = capsys.readouterr().out.splitlines()
+    assert [row.count("**") for row in rows] == [2, 2] and {row.count("|") for row in rows} == {header.count("|")}
+    assert mean_one.count(" 1 (") == 1 and mean_one.split("|")[-2].strip() == rows[0].split("|")[-2].strip()
 
 
 def test_what_is_chosen_on_one_input_is_run_on_the_others(figures):

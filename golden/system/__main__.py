@@ -1,25 +1,27 @@
 """``python -m golden.system``: the tables of README.md that are not `apack system`'s own.
 
-``scalesim PACK...``: compute cycles against SCALE-Sim. ``dram``: energies against energydram. ``macs PACK...``: MACs
-of models. ``table PACK...``: gains of every model, on each machine. ``blocks PACK...``: what latency takes, by block
-length. ``tokens PACK...``: one token of a transformer after another. ``choices PACK...``: what comes of other choices.
+``gains PACK...``: the table and the figure of the project's README. ``scalesim PACK...``: compute cycles against
+SCALE-Sim. ``dram``: energies against energydram. ``macs PACK...``: MACs of models. ``table PACK...``: gains of every
+model, on each machine. ``blocks PACK...``: what latency takes, by block length. ``tokens PACK...``: one token of a
+transformer after another. ``choices PACK...``: what comes of other choices.
 """
 
 import sys
 from pathlib import Path
-from statistics import geometric_mean
+from statistics import fmean, geometric_mean, median
 
 from ..footprint import Settings, model_footprint
 from ..tensors import open_model
 from .crosscheck import compare_cycles
 from .derive import derive, unmultiplied
-from .document import Options, model_layers, model_system, summary
+from .document import Options, model_layers, model_system, summary, system_document
 from .dram import compare_energies
 from .machine import KIB, load_machine
 from .memory import load_memory
+from .plots import picture_of_gains
 from .schemes import schemes
 from .study import BLOCKS, LOSSES, Case, block_study
-from .tables import lost_cells
+from .tables import LOST, lost_cells
 from .tensors import tensors_of
 from .variations import held_out, rows
 
@@ -27,6 +29,7 @@ CASES = (("tensorcore", "ddr4-3200", 1), ("tensorcore", "ddr4-3200", 16), ("tens
          ("tensorcore", "hbm2", 1), ("tpu", "ddr4-3200", 1), ("npu", "lpddr4", 1))
 SCHEMES = ("apack", "apack, chosen", "apack, ideal engines", "floor", "published ratios")
 VARIED = SCHEMES[:3]
+PICTURE = Path(__file__).parent / "figures" / "sample-gains.svg"
 
 
 def layers_of(path: str) -> tuple[list, dict]:
@@ -63,6 +66,12 @@ def macs(paths: list[str]) -> None:
               f"{sum(notes.values())} |")
 
 
+def named_schemes(document: dict) -> list[tuple[str, dict]]:
+    """Each model's name and schemes, and the means."""
+    found = [(Path(model["name"]).stem, model["schemes"]) for model in document["models"]]
+    return [*found, ("geometric mean", document["summary"])]
+
+
 def measured(path: str) -> dict:
     """A model's figures."""
     return model_footprint(path, Settings()) | {"block": Settings().config.block}
@@ -82,7 +91,26 @@ def table(paths: list[str]) -> None:
         print(f"\n{machine}, {memory}, batch {batch}")
         for model in models:
             print(f"| {Path(model['name']).stem} | {cells(model['schemes'])} |")
-        print(f"| geometric mean | {cells(summary(models))} |", flush=True)
+        means = summary(models)
+        print(f"| geometric mean | {cells(means)} |")
+        lost = ", ".join(f"{LOST[part]} {share:.0%}" for part, share in means["apack, chosen"]["lost"].items())
+        print(f"of what compression alone would save, chosen loses on average: {lost}", flush=True)
+
+
+def gains(paths: list[str]) -> None:
+    """A line for each model, one input at a time and 16, on the default machine; and the figure of one at a time."""
+    figures = [measured(path) for path in paths]
+    machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
+    documents = []
+    for batch in (1, 16):
+        options = Options(batch=batch, study=False)
+        models = [model_system(f, machine, memory, options) for f in figures]
+        documents.append(system_document(models, machine, memory, options))
+    for one, many in zip(*(named_schemes(document) for document in documents), strict=True):
+        lines = [[f"{schemes['apack, chosen'][key]:.2f}" for key in ("speedup", "efficiency", "traffic")]
+                 for schemes in (one[1], many[1])]
+        print(f"| {one[0]} | {' | '.join(lines[0])} | {cells(one[1], SCHEMES[2:3])} | {' | '.join(lines[1])} |")
+    PICTURE.write_bytes(picture_of_gains(documents[0]))
 
 
 def choices(paths: list[str]) -> None:
@@ -107,22 +135,37 @@ def blocks(paths: list[str]) -> None:
     machine, memory = load_machine("tensorcore"), load_memory("ddr4-3200")
     lengths = " | ".join(map(str, BLOCKS))
     print(f"| model | batch | {lengths} | alone | lost: pipelines | first blocks | rate | rounding |")
+    all_found = {1: [], 16: []}
     for path in paths:
         figures = measured(path)
-        for batch in (1, 16):
+        for batch in all_found:
             layers, _ = model_layers(figures, machine, Options(batch=batch))
             scheme = schemes(figures["tensors"], figures["block"], machine)["apack"]
             found = block_study(Case(layers, machine, memory, scheme))
             best = next(row for row in found if row["best"])
-            texts = [f"{'**' * row['best']}{row['speedup']:.2f}{'**' * row['best']} {latency_lost(row)}"
-                     for row in found]
+            texts = [f"{'**' * row['best']}{row['speedup']:.2f}{'**' * row['best']}"
+                     f"{f' ({latency(row):.0%})' if row['lost'] else ''}" for row in found]
             print(f"| {Path(path).stem} | {batch} | {' | '.join(texts)} | {best['alone_speedup']:.2f} | "
                   f"{' | '.join(lost_cells(best['lost'], LOSSES))} |", flush=True)
+            all_found[batch].append(found)
+    for batch, found in all_found.items():
+        print_means(batch, [rows for rows in found if rows[0]["lost"]])
 
 
-def latency_lost(row: dict) -> str:
+def print_means(batch: int, models: list[list[dict]]) -> None:
+    """By block length: for how many models it is best, the median share lost to latency; means of parts at the best."""
+    if not models:
+        return
+    texts = [f"{sum(row['best'] for row in rows)} ({median(map(latency, rows)):.0%})"
+             for rows in zip(*models, strict=True)]
+    best = [next(row for row in rows if row["best"])["lost"] for rows in models]
+    parts = " | ".join(f"{fmean(lost[part] for lost in best):.0%}" for part in LOSSES)
+    print(f"| best for so many (median) | {batch} | {' | '.join(texts)} | | {parts} |", flush=True)
+
+
+def latency(row: dict) -> float:
     """The share lost to pipelines and first blocks."""
-    return "-" if row["lost"] is None else f"({row['lost']['pipeline'] + row['lost']['first_block']:.0%})"
+    return row["lost"]["pipeline"] + row["lost"]["first_block"]
 
 
 def tokens(paths: list[str]) -> None:
@@ -150,8 +193,8 @@ def main(arguments: list[str]) -> None:
         sys.exit(f"{command}: {error}")
 
 
-COMMANDS = {"scalesim": scalesim, "dram": dram, "macs": macs, "table": table, "blocks": blocks, "tokens": tokens,
-            "choices": choices}
+COMMANDS = {"gains": gains, "scalesim": scalesim, "dram": dram, "macs": macs, "table": table, "blocks": blocks,
+            "tokens": tokens, "choices": choices}
 
 if __name__ == "__main__":
     main(sys.argv[1:])
