@@ -1,5 +1,6 @@
 """The memory-side block as Verilog, and the papers that go with it."""
 
+import hashlib
 import textwrap
 from collections import Counter
 from dataclasses import asdict
@@ -67,6 +68,15 @@ def emit_memory_side(p: MemorySide, *, out_dir, name: str = NAME) -> list[Path]:
     from .top import MemorySideBlock
 
     return emit_block(p, MemorySideBlock(p), out_dir=out_dir, name=name)
+
+
+def fingerprint(p: MemorySide, *more: bytes) -> str:
+    """A hash of all that the emitted Verilog follows from, without emitting it: parameters, versions, the generator's
+    sources; and of ``more``."""
+    root = Path(__file__).parents[1]
+    sources = sorted(path for name in ("", "memory_side", "verilog") for path in (root / name).glob("*.py"))
+    parts = [repr(p).encode(), repr(versions()).encode(), *(path.read_bytes() for path in sources), *more]
+    return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 
 
 def emit_block(p: MemorySide, component: wiring.Component, *, out_dir, name: str) -> list[Path]:

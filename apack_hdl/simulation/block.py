@@ -1,6 +1,5 @@
 """The emitted memory-side block on a tensor: into memory and out of it, against the golden model."""
 
-import hashlib
 import json
 import os
 import struct
@@ -17,11 +16,11 @@ from golden import codec
 from golden import memory as images
 from golden.table import SymbolTable
 
-from ..memory_side.emit import emit_memory_side
+from ..memory_side.emit import emit_memory_side, fingerprint
 from ..memory_side.layouts import Error
 from ..memory_side.parameters import MemorySide
 from ..memory_side.registers import REGISTERS
-from . import verilator
+from . import axi_wrapper, verilator
 from .axi_wrapper import NAME, RULES, wrapper
 from .bench import StreamError
 
@@ -126,12 +125,12 @@ def _build(p: MemorySide, tool: verilator.Verilator, folder: Path, say: Callable
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as name:
         draft = Path(name) / "block"
-        say("emitting the memory-side block")
-        verilog, sidecar, *_ = emit_memory_side(p, out_dir=draft)
-        top, watchers = wrapper(json.loads(sidecar.read_text()))
-        how = [verilog.read_text(), top, RULES.read_text(), HARNESS.read_text(), tool.version]
-        place = folder / f"memory_side-{hashlib.sha256(chr(0).join(how).encode()).hexdigest()[:16]}"
+        ours = (path.read_bytes() for path in (RULES, HARNESS, Path(__file__), Path(axi_wrapper.__file__)))
+        place = folder / f"memory_side-{fingerprint(p, *ours, tool.version.encode())}"
         if not (place / "harness").exists():
+            say("emitting the memory-side block")
+            verilog, sidecar, *_ = emit_memory_side(p, out_dir=draft)
+            top, watchers = wrapper(json.loads(sidecar.read_text()))
             (draft / "watched.v").write_text(top)
             (draft / "watchers.json").write_text(json.dumps(watchers))
             sizes = f"constexpr size_t MEMORY_BYTES = {p.data_bytes}, STREAM_BYTES = {p.stream_width // 8};\n"

@@ -22,8 +22,8 @@ KEYWORDS = frozenset(
     strong1 struct super supply0 supply1 table tagged task this throughout time timeprecision timeunit tran tri tri0
     tri1 triand trior trireg type typedef union unique unique0 unsigned until untyped use uwire var vectored virtual
     void wait wand weak weak0 weak1 while wildcard wire with within wor xnor xor
-    abort asm auto bitand bitor bool catch char compl concept delete double explicit export float friend goto huge inline
-    interrupt long mutable near requires restrict synchronized
+    abort asm auto bitand bitor bool catch char compl concept delete double explicit export float friend goto huge
+    inline interrupt long mutable near requires restrict synchronized
     namespace noexcept operator private public register short sizeof switch template throw try typename using volatile
     """.split()
 )

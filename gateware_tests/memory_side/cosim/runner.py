@@ -1,6 +1,5 @@
 """Builds simulations of the emitted block, and runs scenarios in them."""
 
-import hashlib
 import importlib.util
 import json
 import os
@@ -12,10 +11,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import apack_hdl
-from apack_hdl.memory_side.emit import describe, emit_memory_side
+from apack_hdl.memory_side.emit import describe, emit_memory_side, fingerprint
 from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.simulation import verilator
+from apack_hdl.simulation import axi_wrapper, verilator
 from apack_hdl.simulation.axi_wrapper import NAME, RULES, wrapper
 from golden.config import CodecConfig
 
@@ -46,7 +44,8 @@ def missing(simulator: str) -> str:
 
 def build(p: MemorySide, simulator: str, folder: Path) -> Path:
     """A simulation of the block with its watchers, made below ``folder``, or taken from there; returns its folder."""
-    place = Path(folder).absolute() / f"{simulator}-{_hash(p, simulator)}"
+    ours = (Path(path).read_bytes() for path in (RULES, axi_wrapper.__file__, __file__))
+    place = Path(folder).absolute() / f"{simulator}-{fingerprint(p, *ours)}"
     if not (place / "ready").exists():
         place.mkdir(parents=True, exist_ok=True)
         verilog, sidecar, *_ = emit_memory_side(p, out_dir=place)
@@ -57,14 +56,6 @@ def build(p: MemorySide, simulator: str, folder: Path) -> Path:
         compile_([place / "watched.v", verilog, place / "rules.v"], place)
         (place / "ready").write_text(json.dumps({"parameters": describe(p), "watchers": watchers}))
     return place
-
-
-def _hash(p: MemorySide, simulator: str) -> str:
-    """Of all that a build follows from."""
-    folders = [Path(apack_hdl.__file__).parent / name for name in ("", "memory_side", "verilog", "simulation")]
-    generator = sorted(path for folder in folders for path in folder.glob("*.py"))
-    sources = [path.read_bytes() for path in (*generator, RULES, Path(__file__))]
-    return hashlib.sha256(b"\0".join([repr(p).encode(), simulator.encode(), *sources])).hexdigest()[:16]
 
 
 def _compile_icarus(sources: list[Path], place: Path):
