@@ -9,7 +9,8 @@ def place(m: Module, platform, name: str, part: wiring.Component) -> wiring.Comp
 
     In simulation (``platform`` is None) it is just that. In emission (``platform`` is a :class:`Hierarchy`) it
     becomes an instance of a module that is emitted once, and apart, for all parts with the same ``part.module`` (a
-    name that says what it is and all parameters that differ within a design).
+    name that says what it is and all parameters that differ within a design). Its registers then have the reset of the
+    whole design: a ``ResetInserter`` around a part would reach it in simulation only. Memories have none.
     """
     m.submodules[name] = part if platform is None else platform.instance(part)
     return part
