@@ -25,6 +25,8 @@ from golden.system.study import (
     pipeline_of,
     smallest_bandwidth,
 )
+from golden.system.timing import Work
+from golden.system.timing import losses as work_losses
 
 MACHINE, MEMORY = load_machine("tensorcore"), load_memory("ddr4-3200")
 CODEC = MACHINE.codec
@@ -135,6 +137,15 @@ def test_what_engines_and_blocks_cost_adds_up(sample_layers):
     assert usual.alone <= exact.time <= 1.003 * usual.alone  # compression alone; bytes are still whole
     raw = total(run_all(layers, MACHINE, MEMORY, RAW))
     assert losses(raw)[:3] == [0, 0, 0] and raw.rounding < 0.01 * raw.time
+
+
+def test_losses_by_hand():
+    work = Work(compute=10, moving=10, load=4, store=2, room=100, memory_latency=1, decode=20, encode=6, first=8,
+                last=3, latency_in=6, latency_out=5, rest_in=2, rest_out=1)
+    assert work.times() == (11 + 12 + 7, 11 + 7)
+    exact = Work(compute=10, moving=8, load=3, store=1, room=100, memory_latency=1)
+    # Without pipelines 9 + 12 + 3, without first blocks 5 + 16 + 2, without engines 5 + 10 + 2, exactly 4 + 10 + 1.
+    assert work_losses(work, exact) == (6, 1, 6, 2)
 
 
 def test_shares_of_the_loss():
