@@ -179,6 +179,13 @@ def test_engines_from_synthesis_reports(capsys, pack, footprint, tmp_path):
     code, _, err = apack(capsys, pack, "--footprint", footprint, "--synth", tmp_path)
     assert code == 2 and "of standard cells, not decoder_cells.json, decoder_other.json" in err
     (tmp_path / "decoder_other.json").unlink()
+    ports = [{"name": f"values_{i}_valid"} for i in range(3)] + [{"name": "values_0_ready"}]
+    (tmp_path / "engine.json").write_text(json.dumps({"sha256": "1f", "ports": ports}))
+    files[0].write_text(json.dumps(report | {"verilog": str(tmp_path / "engine.v"), "verilog_sha256": "1f"}))
+    code, _, err = apack(capsys, pack, "--footprint", footprint, "--synth", tmp_path)
+    assert code == 2 and "is of an engine of 3 streams, and codec.decoders.streams is 6" in err and err.count("\n") == 1
+    (tmp_path / "engine.json").write_text(json.dumps({"sha256": "2e", "ports": ports}))  # of other Verilog
+    assert apack(capsys, pack, "--footprint", footprint, "--synth", tmp_path, "--no-study")[0] == 0
     files[0].write_text('{"cells": {}}')
     code, _, err = apack(capsys, pack, "--footprint", footprint, "--synth", tmp_path)
     assert code == 2 and "not a synthesis report" in err

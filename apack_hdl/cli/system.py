@@ -171,6 +171,8 @@ def render(document: dict, per: str) -> None:
 
     say(f"{document['machine']['title']}; {document['memory']['title']}")
     for model in document["models"]:
+        for line in tables.warning(model):
+            say(line)
         print_table(f"{model['name']}: {model['macs'] / 1e6:,.1f} million MACs", *tables.scheme_rows(model))
         print_table("where the time goes that compression alone would save", *tables.lost_rows(model["schemes"]))
         if per == "layer":

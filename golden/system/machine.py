@@ -1,6 +1,7 @@
 """The accelerator: a MAC array, buffers, engines of the codec, and the energy of each."""
 
 import json
+import re
 from dataclasses import dataclass, replace
 from math import ceil
 from pathlib import Path
@@ -227,7 +228,8 @@ def with_reports(machine: Machine, decoder, encoder) -> Machine:
     Energy is that of a real tensor if the report has it (``--measured``), else of its activity for all nets. Streams
     and latency stay the machine's.
 
-    Raises OSError, and ValueError for a report without a clock or power.
+    Raises OSError, and ValueError for a report without a clock or power, or of an engine that is known to have another
+    number of streams than the machine's: block by block it would be another engine.
     """
     sides = {}
     for side, path in (("decoders", decoder), ("encoders", encoder)):
@@ -240,6 +242,25 @@ def with_reports(machine: Machine, decoder, encoder) -> Machine:
         except (ValueError, KeyError, TypeError, ZeroDivisionError) as error:
             raise ValueError(f"{path}: is not a synthesis report with clock, rate and power ({error})") from None
         engines = getattr(machine.codec, side)
+        streams = streams_of(report)
+        if streams not in (None, engines.streams):
+            raise ValueError(f"{path}: is of an engine of {streams} streams, and codec.{side}.streams is "
+                             f"{engines.streams}: change the machine's file (streams, latency_cycles), or the engine")
         sides[side] = replace(engines, clock_ghz=clock, values_per_cycle=rate, pj_per_value=pj)
     note = f"clock, rate and energy of engines: {decoder}, {encoder}"
     return replace(machine, codec=replace(machine.codec, **sides), sources=machine.sources | {"reports": note})
+
+
+def streams_of(report: dict) -> int | None:
+    """Streams of the engine in a synthesis report, by the ports in the description beside its Verilog.
+
+    None if that is not there, or no longer describes what was synthesized.
+    """
+    try:
+        described = json.loads(Path(report["verilog"]).with_suffix(".json").read_text("utf-8"))
+        if described["sha256"] != report["verilog_sha256"]:
+            return None
+        names = [port["name"] for port in described["ports"]]
+        return sum(re.fullmatch(r"values(_\d+)?_valid", name) is not None for name in names) or None
+    except (OSError, ValueError, KeyError, TypeError):
+        return None

@@ -13,6 +13,7 @@ from .tables import (
     sensitivity_rows,
     summary_rows,
     technology_rows,
+    warning,
 )
 
 STYLE = """
@@ -49,7 +50,8 @@ def html(document: dict, drawn: list[dict[str, bytes]], gains: bytes) -> str:
 
 
 def _model(document: dict, model: dict, drawn: dict[str, bytes]) -> list[str]:
-    parts = [f"<h2>{escape(model['name'])}</h2>", _table(*scheme_rows(model)),
+    warned = [f"<p><b>{escape(line)}</b></p>" for line in warning(model)]
+    parts = [f"<h2>{escape(model['name'])}</h2>", *warned, _table(*scheme_rows(model)),
              "<h3>Where the gain of compression alone goes</h3>", _table(*lost_rows(model["schemes"]))]
     parts += [f"<p>{escape(line)}</p>" for line in answer_lines(document, model)]
     parts += [_inline(svg) for svg in drawn.values()]

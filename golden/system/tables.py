@@ -123,14 +123,18 @@ def summary_rows(document: dict):
     ]
 
 
+def warning(model: dict) -> list[str]:
+    """A line if weights are not multiplied; a loud one if they are many."""
+    share = model["unmultiplied"]
+    if share > MUCH:
+        return [f"WARNING: {share:.0%} of the weights are not multiplied, because no input and result of theirs could "
+                "be found: times and energies are not the network's"]
+    return [f"{share:.1%} of the weights are not multiplied (notes below)"] if share else []
+
+
 def answer_lines(document: dict, model: dict) -> list[str]:
     """What the study found, and what could not be derived, in sentences."""
     lines = []
-    if model["unmultiplied"] > MUCH:
-        lines.append(f"WARNING: {model['unmultiplied']:.0%} of the weights are not multiplied, because no input and "
-                     "result of theirs could be found: times and energies are not the network's")
-    elif model["unmultiplied"]:
-        lines.append(f"{model['unmultiplied']:.1%} of the weights are not multiplied (below)")
     if not model["macs"]:
         lines.append("no layer with MACs could be derived: that takes activations (apack profile), or --context")
     for name in ("raw", "apack, chosen"):
