@@ -10,8 +10,9 @@ from .axi_writer import AxiWriter
 from .block_writer import BlockWriter
 from .encoder_array import EncoderArray
 from .job_runner import JobRunner, connect_runner
-from .layouts import Error, job_layout, result_layout
+from .layouts import Error, beat_layout, job_layout, result_layout
 from .parameters import MemorySide
+from .spare import Spare
 from .stream_in import TRANSFER_FIELDS, StreamIn
 from .table_store import TableStore, table_write_layout
 
@@ -61,9 +62,12 @@ class Compressor(wiring.Component):
         m.submodules.array = array = EncoderArray(p)
         blocks, job, forget = BlockWriter(p), runner.current, runner.stop
         m.submodules.blocks = ResetInserter(forget)(blocks)
+        beats = Spare(beat_layout(p))  # so that no path goes from the cells to the stream
+        m.submodules.beats = ResetInserter(forget)(beats)
         m.submodules.writer = writer = AxiWriter(p)
         connect_runner(m, self, runner)
         connect(m, flipped(self.stream), source.stream)
+        connect(m, source.beats, beats.i)
         connect(m, tables.rows, array.load)
         for name in ("head", "coded", "raw"):
             connect(m, getattr(array, name), getattr(blocks, name))
@@ -78,8 +82,8 @@ class Compressor(wiring.Component):
             tables.clear.eq(forget), source.clear.eq(forget), array.clear.eq(forget), writer.stop.eq(forget),
             begin_transfer(job, runner.begin, source.begin), blocks.job.eq(job), blocks.begin.eq(runner.begin),
             # Values go to the encoders once they have the job's table.
-            array.fill.p.eq(source.beats.p), array.fill.valid.eq(source.beats.valid & loaded),
-            source.beats.ready.eq(array.fill.ready & loaded),
+            array.fill.p.eq(beats.o.p), array.fill.valid.eq(beats.o.valid & loaded),
+            beats.o.ready.eq(array.fill.ready & loaded),
             runner.done.eq(blocks.done & writer.idle), runner.quiet.eq(writer.idle),
             runner.block.eq(blocks.blocks), runner.stored_bytes.eq(blocks.stored_bytes),
         ]
