@@ -67,7 +67,8 @@ def system_command(models, machine_name, memory_name, batch, context, rivals, fo
     Example:
       apack system golden/sample/sample.npz --html system.html
       apack system net.npz --machine npu --memory lpddr4 --rivals all
-      apack system --print npu > mine.toml; apack system net.npz --machine mine.toml
+      apack system --print npu > mine.toml
+      apack system net.npz --machine mine.toml
       apack system bert.npz --context 512 --batch 4
     """
     recipe = make_recipe(options)
