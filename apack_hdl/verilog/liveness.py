@@ -20,11 +20,25 @@ class Liveness:
         for module in modules:
             if module.given is not None:
                 self.masks[module.name] = {name: (1 << net.width) - 1 for name, net in module.nets.items()}
+        users = {module.name: set() for module in modules}
+        for module in modules:
+            for instance in module.instances:
+                users[instance.module].add(module.name)
+        self.stale = {*self.modules}
+        while self.stale:
+            for module in modules:
+                if module.name in self.stale:
+                    self.stale.discard(module.name)
+                    self._settle(module, users[module.name])
+
+    def _settle(self, module: Module, users: set[str]):
+        """Visit a module until that changes nothing; others it has to do with become stale if it did."""
         self.changed = True
         while self.changed:
             self.changed = False
-            for module in modules:
-                self._visit(module)
+            self._visit(module)
+            if self.changed:
+                self.stale |= users
 
     def _visit(self, module: Module):
         self.here = self.masks[module.name]
@@ -46,7 +60,7 @@ class Liveness:
             elif self._mask(expr) & ~self.read_above[instance.module][port]:
                 self.read_above[instance.module][port] |= self._mask(expr)
                 inside[port] |= self._mask(expr)
-                self.changed = True
+                self.stale.add(instance.module)
 
     def _body(self, body: tuple) -> bool:
         """Visit statements; returns whether anything live is assigned."""
