@@ -18,6 +18,7 @@ from golden.tensors.observe import best_range
 from golden.tensors.onnx_model import OnnxModel
 from golden.tensors.profile import profile
 from golden.tensors.run_onnx import OnnxRunner
+from golden.tensors.run_tflite import TfliteRunner
 
 RNG = np.random.default_rng(8)
 INT8 = RNG.integers(-128, 128, (3, 4)).astype(np.int8)
@@ -91,6 +92,20 @@ def test_tflite_states_begin_anew_with_each_file():
     assert {name for name, _ in tensors} == {"in", "sum"}
     assert [tensors["sum", i][1].reshape(2, 4)[:, 0].tolist() for i in range(3)] == [[1, 2], [3, 4], [5, 10]]
     assert info["skipped"] == [{"reason": "initial states", "tensors": 1, "values": 4}]
+
+
+def test_interpreter_that_dies_is_one_line(tflite, refused, monkeypatch):
+    """A damaged model may end the process of the interpreter: that is not ours, and its end is told."""
+    np.save("x.npy", np.zeros((2, 1, 4), np.int8))
+    reset = TfliteRunner.reset
+
+    def dies(runner):
+        details = reset(runner)
+        runner._worker._process.kill()
+        return details
+
+    monkeypatch.setattr(TfliteRunner, "reset", dies)
+    refused("m.tflite", "--inputs", "x.npy", words="m.tflite: the interpreter broke down (SIGKILL)")
 
 
 def test_beginning_is_kept_and_all_is_counted(tflite):

@@ -3,13 +3,14 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import numpy as np
 
 from ..config import check_int
 from ..errors import FormatError
+from ..files import open_regular
 from . import simulate_onnx
 from .feeds import Input, Port, Preparation, read_inputs
 from .observe import least_error, observe
@@ -63,10 +64,11 @@ def zeros(port: Port) -> np.ndarray:
 @contextmanager
 def runner(path: str | os.PathLike, recipe: Recipe | None, bits: int, make_feeder: Callable, tell: Callable):
     """A model ready to run: of a float ONNX model, by ``recipe``, first a quantized one is made."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         start = file.read(8)
     if start[4:] == b"TFL3" or Path(path).suffix.lower() == ".tflite":
-        yield TfliteRunner(path)
+        with closing(TfliteRunner(path)) as made:
+            yield made
         return
     if Path(path).suffix.lower() != ".onnx":
         raise FormatError(f"{path}: a model that can be run is needed (.tflite or .onnx)")

@@ -1,7 +1,7 @@
-"""Running a TensorFlow Lite model with every intermediate tensor kept, by the interpreter of ``ai-edge-litert``."""
+"""Running a TensorFlow Lite model with all intermediate tensors kept, by ``ai-edge-litert`` in a process of its own."""
 
 import os
-from functools import partial
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -9,6 +9,7 @@ from ..errors import FormatError
 from .base import damage, need
 from .feeds import Port
 from .tflite_model import SAME_VALUES, TfliteModel
+from .tflite_worker import Worker
 
 # Parts and copies of a tensor that is there already: nothing is computed, nothing new is written.
 COPIES = SAME_VALUES | {"SLICE", "STRIDED_SLICE", "SPLIT", "SPLIT_V", "UNPACK", "READ_VARIABLE", "VAR_HANDLE"}
@@ -27,17 +28,21 @@ class TfliteRunner:
 
     def __init__(self, path: str | os.PathLike):
         self.model = TfliteModel(path)
-        library = need("ai_edge_litert.interpreter", "profile", "running a .tflite model")
-        self._make = partial(
-            library.Interpreter, os.fspath(path), experimental_preserve_all_tensors=True, num_threads=1,
-            experimental_op_resolver_type=library.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        self.reset()
-        self._inputs, self._outputs = self._run.get_input_details(), self._run.get_output_details()
+        if not find_spec("ai_edge_litert"):
+            need("ai_edge_litert.interpreter", "profile", "running a .tflite model")
+        self._worker = Worker(path)
+        try:
+            self._prepare()
+        except BaseException:
+            self.close()
+            raise
+
+    def _prepare(self) -> None:
+        details = self.reset()
+        self._inputs, self._outputs = details["inputs"], details["outputs"]
         self.ports = {d["name"]: port(d) for d in self._inputs}
         self.outputs = [d["name"] for d in self._outputs]
-        graph = self.model.graphs[0]
-        known = {d["index"] for d in self._run.get_tensor_details()}
+        graph, known = self.model.graphs[0], set(details["known"])
         self._chosen = [
             at for at, entry in graph.items()
             if at in known and entry["bits"] and entry["scale"] and entry["op"] not in COPIES
@@ -46,31 +51,30 @@ class TfliteRunner:
         for entry in self.captured:
             del entry["shape"]
 
-    def reset(self) -> None:
+    def reset(self) -> dict:
         """Put the states back to their start: all is made anew, the only way to reset its variables."""
-        with damage(self.model.path):
-            self._run = self._make()
-            self._run.allocate_tensors()
+        with damage(self.model.path, "the model"):
+            return self._worker.ask("reset")
 
     def run(self, feeds: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], list[np.ndarray]]:
         """Run once: the outputs by name, and the captured activations. Raises FormatError if the model fails."""
         with damage(self.model.path, "running the model"):
-            for detail in self._inputs:
-                array = feeds[detail["name"]]
+            pairs = [(detail, feeds[detail["name"]]) for detail in self._inputs]
+            for detail, array in pairs:
                 if array.shape != tuple(detail["shape"]):
                     raise FormatError(f"input {detail['name']!r} must have shape {tuple(detail['shape'])}, "
                                       f"not {array.shape}")
-                self._run.set_tensor(detail["index"], array)
-            self._run.invoke()
-            outputs = {d["name"]: self._run.get_tensor(d["index"]) for d in self._outputs}
-            return outputs, [self._run.get_tensor(at) for at in self._chosen]
+            wanted = [d["index"] for d in self._outputs]
+            found = self._worker.ask("run", [(d["index"], a) for d, a in pairs], wanted + self._chosen)
+            return dict(zip(self.outputs, found, strict=False)), found[len(wanted) :]
 
     def sqnr(self) -> dict:
         """Nothing: the model came as it is."""
         return {}
 
     def close(self) -> None:
-        """Close the model's file."""
+        """End the interpreter, close the model's file."""
+        self._worker.close()
         self.model.close()
 
 
