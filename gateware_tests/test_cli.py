@@ -682,3 +682,35 @@ def test_installed_program():
     assert np.array_equal(np.load("b.npy"), WEIGHTS)
     done = run(f"{program} info nothing")
     assert (done.returncode, done.stdout, done.stderr) == (2, "", "apack: nothing: No such file or directory\n")
+
+
+@pytest.mark.parametrize("line", [
+    "table in.npz --json in.npz", "table in.npz:a -o in.npz", "table in.npz --plot in.npz", "compress in.npz in.npz",
+    "compress in.npz in.apack --json in.npz", "compress in.npz out.apack --table t.json --json t.json",
+    "decompress in.apack in.apack", "info in.apack --json ./in.apack", "tensors in.npz --json link.npz",
+    "archive in.npz -o in.npz", "archive in.npz -o out.apka --json in.npz", "extract in.apack --json in.apack",
+    "extract in.apack -o in.apack", "footprint in.npz --json in.npz", "footprint in.npz --html in.npz",
+    "footprint in.npz --markdown in.npz", "footprint . --html in.npz", "system in.npz --json in.npz",
+    "system in.npz --html in.npz", "system in.npz --footprint t.json --json t.json", "memory-image in.npz -o in.npz",
+    "memory-image in.npz -o out.bin --json in.npz", "simulate in.npz --json in.npz",
+    "profile in.npz --inputs t.json -o in.npz", "profile m --inputs in.npz -o in.npz", "profile m --inputs . -o in.npz",
+    "profile m --inputs t.json in.npz -o out.npz --json in.npz",
+])
+def test_no_result_replaces_what_is_read(line, refused):
+    """Said in one line before any work, whatever the command; under another name of the file too."""
+    np.savez("in.npz", a=WEIGHTS)
+    Path("link.npz").hardlink_to("in.npz")
+    for name in ("in.apack", "t.json", "m"):
+        Path(name).write_bytes(b"there")
+    Path("build/simulation").mkdir(parents=True)
+    before = {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+    refused(*line.split(), words=["must not be a file that the command reads"])
+    assert before == {path: path.read_bytes() for path in Path().iterdir() if path.is_file()}
+
+
+def test_results_are_renewed(apack):
+    """A result of the last run is no input."""
+    np.savez("in.npz", a=WEIGHTS)
+    for _ in range(2):
+        apack("footprint", ".", "--json", "f.json")
+        apack("archive", "in.npz", "-o", "in.apka", "--json", "a.json")

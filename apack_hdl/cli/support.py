@@ -14,6 +14,10 @@ from golden.container import write_atomic
 
 CONTEXT = {"help_option_names": ["-h", "--help"], "max_content_width": 110}
 
+# Parameters of commands that name results, or what must only be a name; all others may name files that are read.
+RESULTS = {"output", "json_out", "html_out", "markdown_out", "plot", "plots_out", "build", "names", "synth_dir"}
+WRITTEN = {".json", ".html", ".md", ".svg"}  # never read from a folder, so results may be renewed there
+
 # Results go to stdout, everything else to stderr. Text is printed as it is: names of files and tensors
 # may look like rich's markup or its emoji.
 out = Console(highlight=False, markup=False, emoji=False)
@@ -51,6 +55,26 @@ def check_outputs(*paths: str | None) -> None:
                 raise ValueError(f"there is no folder {folder}")
             if not os.access(folder, os.W_OK):
                 raise ValueError(f"the folder {folder} is not writable")
+            if target.exists() and any(_is_read(target, Path(value)) for value in _asked()):
+                raise ValueError("must not be a file that the command reads")
+
+
+def _asked() -> list[str]:
+    """What the running command was given for all that is no result; of FILE:KEY also the FILE."""
+    context = click.get_current_context(silent=True)
+    found = []
+    for name, value in (context.params if context else {}).items():
+        values = value if isinstance(value, tuple) else [value]
+        if name not in RESULTS:
+            found += [part for text in values if isinstance(text, str) for part in (text, text.rpartition(":")[0])]
+    return [text for text in found if text]
+
+
+def _is_read(target: Path, given: Path) -> bool:
+    """Whether a file is the one given, or in the folder given and of a kind that is read from there."""
+    if given.is_dir():
+        return given.samefile(target.parent) and target.suffix.lower() not in WRITTEN
+    return given.exists() and given.samefile(target)
 
 
 def make_folder(path: str | Path) -> Path:
