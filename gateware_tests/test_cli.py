@@ -2,6 +2,7 @@
 
 import io
 import json
+import os
 import pickle
 import re
 import shutil
@@ -714,3 +715,17 @@ def test_results_are_renewed(apack):
     for _ in range(2):
         apack("footprint", ".", "--json", "f.json")
         apack("archive", "in.npz", "-o", "in.apka", "--json", "a.json")
+
+
+@pytest.mark.parametrize("line", [
+    "table FIFO", "compress FIFO out.apack", "decompress FIFO out.npy", "info FIFO", "tensors FIFO", "footprint FIFO",
+    "system FIFO", "archive FIFO -o out.apka", "extract FIFO", "memory-image FIFO -o out.bin", "simulate FIFO",
+    "system w.npy --footprint FIFO", "compress w.npy out.apack --table FIFO", "profile FIFO --inputs w.npy -o out.npz",
+    "profile w.onnx --inputs FIFO -o out.npz",
+])
+@pytest.mark.parametrize("name", ["pipe.npy", "pipe.npz", "pipe.tflite", "pipe.pt", "pipe.safetensors", "pipe.onnx"])
+def test_pipes_are_refused(line, name, refused):
+    """Nobody writes to it: opened, it would wait for ever."""
+    name = "pipe.npy" if "--inputs FIFO" in line else name  # others are refused by their names
+    os.mkfifo(name)
+    refused(*line.replace("FIFO", name).split(), words=[f"{name}: must be a regular file, not a pipe"])

@@ -16,6 +16,7 @@ from . import blocks, codec
 from .archive_index import config_of, entry_bytes, parse_entry
 from .config import CodecConfig
 from .errors import FormatError
+from .files import open_regular
 from .header import DIRECTORY, Header
 from .search import histogram, search_table
 from .table import SymbolTable
@@ -108,7 +109,7 @@ class Archive:
     def __init__(self, source: str | os.PathLike | bytes):
         if not isinstance(source, str | os.PathLike | bytes | bytearray | memoryview):
             raise TypeError(f"source must be a path or bytes, not {type(source).__name__}")
-        self._file = open(source, "rb") if isinstance(source, str | os.PathLike) else io.BytesIO(source)
+        self._file = open_regular(source) if isinstance(source, str | os.PathLike) else io.BytesIO(source)
         try:
             self._open()
         except BaseException:

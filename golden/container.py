@@ -15,6 +15,7 @@ from . import blocks, codec, header
 from .blocks import Progress
 from .config import DEFAULT_PRESET, MAX_RAW_BYTES, CodecConfig, check_int, preset
 from .errors import FormatError
+from .files import open_regular
 from .header import DIRECTORY, Header
 from .search import histogram, search_table
 from .table import SymbolTable
@@ -140,7 +141,7 @@ class Reader:
 
     def __init__(self, source: str | os.PathLike | bytes | bytearray | memoryview):
         if isinstance(source, str | os.PathLike):
-            self._file = open(source, "rb")
+            self._file = open_regular(source)
         elif isinstance(source, bytes | bytearray | memoryview):
             self._file = io.BytesIO(source)
         else:

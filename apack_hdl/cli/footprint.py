@@ -1,6 +1,5 @@
 """The footprint of whole models."""
 
-import os
 import time
 from contextlib import ExitStack, contextmanager
 from functools import partial
@@ -10,6 +9,7 @@ import click
 
 from golden.config import DEFAULT_PRESET, PRESETS, CodecConfig
 from golden.container import write_atomic
+from golden.files import check_regular
 from golden.footprint import ACTIVATION_TABLES, Settings, document, model_footprint, workers
 
 from .footprint_tables import PER, render
@@ -103,7 +103,7 @@ def model_files(paths) -> list[str]:
     found = []
     for path in paths:
         with blame(path):
-            os.stat(path)
+            check_regular(path)
             inside = [path]
             if Path(path).is_dir():
                 inside = sorted(str(file) for file in Path(path).iterdir() if file.suffix.lower() in KINDS.split(", "))

@@ -9,6 +9,7 @@ import numpy as np
 
 from golden import codec
 from golden.config import DEFAULT_PRESET, PRESETS, CodecConfig
+from golden.files import open_regular, read_text
 from golden.table import SymbolTable
 
 from .support import blame
@@ -24,7 +25,7 @@ def read_tensor(spec: str) -> np.ndarray:
     path, colon, key = spec.rpartition(":")
     if Path(spec).exists() or not Path(path).is_file():  # the colon, if any, belongs to the file's name
         path, colon, key = spec, "", ""
-    with blame(path), open(path, "rb") as file:
+    with blame(path), open_regular(path) as file:
         start = file.read(4)
         file.seek(0)
         if start not in (b"\x93NUM", b"PK\3\4", b"PK\5\6"):  # else numpy takes it for a pickle, and says so
@@ -130,7 +131,7 @@ def read_table(path: str, options: dict, spec: str, array: np.ndarray) -> Symbol
             raise click.ClickException(f"--{name.replace('_', '-')}: not together with --table, which has its own")
     with blame(path):
         try:
-            table = SymbolTable.from_json(Path(path).read_text(encoding="utf-8"))
+            table = SymbolTable.from_json(read_text(path))
         except (UnicodeDecodeError, RecursionError) as error:
             raise ValueError(f"must be a table in JSON ({error})") from None
         width = table.config.width

@@ -1,7 +1,8 @@
 """A footprint's document as the machine model needs it, every figure checked before anything is worked out."""
 
 import json
-from pathlib import Path
+
+from ..files import read_text
 
 KINDS = ("weight", "activation")
 MOST_BLOCK = 65535
@@ -11,7 +12,7 @@ MOST = 1e18  # of values or bits: nothing that a float could not add up
 def read_footprint(path) -> object:
     """What is in a JSON file. Raises OSError; ValueError for one that is not JSON, or too deep."""
     try:
-        return json.loads(Path(path).read_text("utf-8"))
+        return json.loads(read_text(path))
     except RecursionError:
         raise ValueError("is not a footprint: too many lists within lists") from None
 

@@ -4,6 +4,7 @@ import os
 from pathlib import Path
 
 from ..errors import FormatError
+from ..files import open_regular
 from .base import MissingExtraError, Record, TensorFile
 from .packs import ArrayFile, Pack
 from .recipe import Recipe
@@ -33,7 +34,7 @@ def open_model(path: str | os.PathLike, *, quantize: Recipe | None = None) -> Te
 
 def _reader(path: str | os.PathLike, quantize: Recipe | None):
     """The reader of a file."""
-    with open(path, "rb") as file:
+    with open_regular(path) as file:
         start = file.read(16)
     name, options = Path(path).suffix.lower(), {} if quantize is None else {"quantize": quantize}
     if start[4:8] == b"TFL3" or name == ".tflite":

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..config import check_int
 from ..errors import FormatError
+from ..files import check_regular
 from .base import damage, need
 
 PICTURES = {".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".ppm", ".pgm"}
@@ -120,7 +121,7 @@ def find_files(paths) -> list[Path]:
     for path in found:
         if path.suffix.lower() not in known:
             raise ValueError(f"{path}: must be a picture ({', '.join(sorted(PICTURES))}), .wav, .npy or .npz")
-        os.stat(path)  # a missing file is known before anything runs
+        check_regular(path)  # a missing file is known before anything runs
     return found
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import FormatError
+from ..files import open_regular
 from .base import check_size, damage, forget, need, unpack
 from .protobuf import Outline, text_field, varint
 from .recipe import BFloat16
@@ -40,7 +41,7 @@ class OnnxFile:
     def __init__(self, path: str | os.PathLike):
         self.path = path
         onnx = need("onnx", "onnx", "an .onnx file")
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             if not file.read(1):
                 raise FormatError(f"{path}: the file is empty")
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
@@ -83,7 +84,7 @@ class OnnxFile:
             target = (folder / location).resolve()
             if not location or not target.is_relative_to(folder) or not target.is_file():
                 raise FormatError(f"external data must be in a file below the model's folder, not {location!r}")
-            with open(target, "rb") as file:
+            with open_regular(target) as file:
                 self._maps[location] = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)
         return self._maps[location]
 

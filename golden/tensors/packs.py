@@ -15,6 +15,7 @@ from contextlib import contextmanager
 import numpy as np
 
 from ..errors import FormatError
+from ..files import open_regular
 from .base import Record, TensorFile, check_member, damage
 from .named import is_weight
 from .recipe import Recipe
@@ -86,7 +87,7 @@ class Pack(Arrays):
 
     def __init__(self, path: str | os.PathLike, quantize: Recipe | None = None):
         super().__init__(path, quantize)
-        self._file = open(path, "rb")  # ours: numpy leaves its own open when the archive turns out to be broken
+        self._file = open_regular(path)  # ours: numpy leaves its own open when the archive turns out to be broken
         try:
             if not zipfile.is_zipfile(self._file):
                 raise FormatError(f"{path}: not an .npz file")
@@ -216,7 +217,7 @@ class ArrayFile(Arrays):
 
     def __init__(self, path: str | os.PathLike, quantize: Recipe | None = None):
         super().__init__(path, quantize)
-        with open(path, "rb") as file, damage(path):
+        with open_regular(path) as file, damage(path):
             check_header(file, os.fstat(file.fileno()).st_size)
             self._array = np.load(path, mmap_mode="r", allow_pickle=False)
         stem = os.path.splitext(os.path.basename(path))[0]

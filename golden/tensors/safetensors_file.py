@@ -4,6 +4,7 @@ import math
 import os
 from functools import partial
 
+from ..files import open_regular
 from .base import damage, need
 from .named import NamedTensors
 from .recipe import Recipe
@@ -24,7 +25,7 @@ class SafetensorsModel(NamedTensors):
         super().__init__(path, quantize)
         library = need("safetensors", "safetensors", "a .safetensors file")
         need("ml_dtypes", "safetensors", "a .safetensors file")  # gives numpy the type bfloat16
-        open(path, "rb").close()  # a missing file in the words of the system
+        open_regular(path).close()  # a missing file in the words of the system
         with damage(path):
             self._open = partial(library.safe_open, path, framework="numpy")
             self._file, self._read = self._open(), 0

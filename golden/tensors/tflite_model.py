@@ -11,6 +11,7 @@ import os
 import numpy as np
 
 from ..errors import FormatError
+from ..files import open_regular
 from .base import Record, TensorFile, check_size, damage, forget, need, unpack
 
 MAGIC = b"TFL3"  # at byte 4
@@ -30,7 +31,7 @@ class TfliteModel(TensorFile):
     def __init__(self, path: str | os.PathLike):
         super().__init__(path)
         self._schema = need("tflite", "tflite", "a .tflite file")
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             if file.read(8)[4:] != MAGIC:
                 raise FormatError(f"{path}: not a .tflite file (its bytes 4..7 must be {MAGIC.decode()})")
             self._data = mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)

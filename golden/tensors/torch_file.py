@@ -16,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..errors import FormatError
+from ..files import open_regular
 from .base import check_member, check_size, damage
 from .named import NamedTensors
 from .recipe import BFloat16, Recipe
@@ -123,7 +124,7 @@ class TorchModel(NamedTensors):
 
     def __init__(self, path: str | os.PathLike, quantize: Recipe | None = None):
         super().__init__(path, quantize)
-        with open(path, "rb") as file:
+        with open_regular(path) as file:
             if not zipfile.is_zipfile(file):
                 raise FormatError(f"{path}: not a PyTorch file of version 1.6 or later (a zip archive); older ones "
                                   "are pickles, which are not read because they can run code")
