@@ -388,6 +388,15 @@ def refused(capsys):
     return run
 
 
+def test_cut_off_picture_is_named():
+    image = pytest.importorskip("PIL.Image")
+    image.fromarray(RNG.integers(0, 256, (32, 32, 3), dtype=np.uint8)).save("cut.png")
+    Path("cut.png").write_bytes(Path("cut.png").read_bytes()[:1500])
+    ports = {"x": Port("x", (1, 32, 32, 3), np.dtype(np.float32), None, 0)}
+    with pytest.raises(FormatError, match=r"^cut\.png: .*truncated"):
+        list(read_inputs(["cut.png"], ports, "x", Preparation()))
+
+
 def test_refusals(tflite, refused):
     np.save("x.npy", np.zeros((1, 4), np.int8))
     np.save("bad.npy", np.zeros((1, 5), np.int8))

@@ -127,7 +127,8 @@ def damage(path, what: str = "the file"):
     except (MemoryError, MissingExtraError):
         raise
     except Exception as error:
-        if isinstance(error, OSError) and error.errno != errno.EINVAL:  # that: a place before the file's beginning
+        # EINVAL: a place before the file's beginning; no number: a library's own, such as a picture cut off
+        if isinstance(error, OSError) and error.errno not in (None, errno.EINVAL):
             raise
         reason = " ".join(str(error).split())[:200] or type(error).__name__
         raise FormatError(f"{path}: {what} is damaged or not what it seems ({reason})") from error
