@@ -32,8 +32,9 @@ class _Port:
 
     def __init__(self, name, port, busy, seed):
         self.name, self.port = name, port
-        self.fields = [port.payload[f] for f in port.payload.shape().members]
-        self.names = list(port.payload.shape().members)
+        fields = getattr(port.payload.shape(), "members", None)  # a plain number's only field is itself
+        self.names = list(fields or ["payload"])
+        self.fields = [port.payload[f] for f in fields] if fields else [port.payload]
         self.rng, self.busy = random.Random(f"{seed} {name}"), busy
         self.level = 0  # of the wire this side drives
 
