@@ -40,7 +40,7 @@ formal: setup ## prove properties of the memory-side block's ports (some minutes
 explore: setup ## sweep configurations of the engines: area, clock, energy, compression (synth/reports/; half an hour)
 	.venv/bin/apack explore -o synth/reports
 
-# An hour; the selection in `make test` takes a minute.
+# Some twenty minutes; the selection in `make test` takes one.
 cosim: setup ## the emitted memory-side block in cocotb, all of it (gateware_tests/memory_side/cosim/REPORT.md)
 	cd gateware_tests/memory_side && ../../.venv/bin/python -m cosim.matrix --build ../../build/cosim -o cosim/REPORT.md
 

@@ -13,7 +13,6 @@ from importlib.metadata import version
 from pathlib import Path
 
 from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.simulation.verilator import find_verilator
 from golden.config import CodecConfig
 from golden.container import write_atomic
 
@@ -93,8 +92,9 @@ def main():
 def report(lines: list[tuple[str, ...]], failed: int, seconds: float) -> str:
     """The record of a run, as Markdown."""
     icarus = subprocess.run(["iverilog", "-V"], capture_output=True, text=True).stdout.splitlines()[:1]
-    tools = [find_verilator().version, *icarus]
-    tools += [f"{name} {version(name)}" for name in ("cocotb", "cocotbext-axi", "apack-hdl", "amaranth")]
+    tools = [line.removesuffix(" ()") for line in icarus]
+    packages = ("verilator", "cocotb", "cocotbext-axi", "apack-hdl", "amaranth")
+    tools += [f"{name} {version(name)}" for name in packages]
     rows = ["| simulator | block | stalls | seed | cycles | outcome |", "|---|---|---:|---:|---:|---|"]
     return "\n".join([
         "# The emitted memory-side block in cocotb", "",
