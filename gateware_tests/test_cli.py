@@ -18,10 +18,11 @@ import numpy as np
 import pytest
 
 from apack_hdl import cli
-from apack_hdl.cli import demo, inputs, simulate, support
+from apack_hdl.cli import demo, simulate, support
 from apack_hdl.presets import PRESETS
 from apack_hdl.simulation import EngineResult, SimulationResult, StreamResult
 from apack_hdl.simulation.bench import StreamError
+from golden import files
 from golden.config import PRESETS as CODECS
 from golden.config import CodecConfig
 from golden.container import Reader
@@ -299,7 +300,7 @@ def test_tensor_out_of_reach(refused, folder, monkeypatch):
     def closed(path, *_):
         raise PermissionError(13, "Permission denied", path)
 
-    monkeypatch.setattr(inputs, "open", closed, raising=False)
+    monkeypatch.setattr(files, "open", closed, raising=False)
     refused("table", "w.npy", words=["w.npy: Permission denied"])
 
 
