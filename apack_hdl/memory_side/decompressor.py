@@ -72,13 +72,15 @@ class Decompressor(wiring.Component):
         connect(m, array.values, sink.beats)
         connect(m, sink.stream, flipped(self.stream))
         loaded = load_table(m, tables, runner)
+        mask = Signal(p.codec.width, reset_less=True)  # a register, for it goes to all cells
+        m.d.sync += mask.eq((Const(1, p.codec.width + 1) << job.width) - 1)
         m.d.comb += [
             tables.table_write.eq(self.table_write),
             # All but the ports forget a job that is stopped: they have to finish what they began.
             tables.clear.eq(forget), array.clear.eq(forget), crc.clear.eq(forget),
             reader.stop.eq(forget), reader.keep.eq(runner.running), sink.fail.eq(forget),
             begin_transfer(job, runner.begin, sink.begin), blocks.job.eq(job), blocks.begin.eq(runner.begin),
-            blocks.hold.eq(~loaded), array.raw_mask.eq((Const(1, p.codec.width + 1) << job.width) - 1),
+            blocks.hold.eq(~loaded), array.raw_mask.eq(mask),
             runner.done.eq(blocks.done & ~expected.o.valid & sink.idle), runner.quiet.eq(reader.idle & sink.idle),
             runner.stored_bytes.eq(blocks.stored_bytes),
         ]
