@@ -53,6 +53,25 @@ def test_what_was_cut_comes_late(report, tmp_path):
     assert not any("without its" in note for note in report.parts[1].report.notes)
 
 
+@pytest.mark.skipif(shutil.which("sta") is None, reason="needs OpenSTA (opensta)")
+def test_a_net_to_many_modules_has_buffers(tmp_path):
+    """One register drives 300 instances of a module: without buffers it would take several nanoseconds."""
+    instances = "\n".join(f"  part p{i} (.clk(clk), .i(q));" for i in range(300))
+    (tmp_path / "wide.v").write_text(f"""
+module wide (input clk, input d);
+  reg q;
+  always @(posedge clk) q <= d;
+{instances}
+endmodule
+module part (input clk, input i);
+  reg o;
+  always @(posedge clk) o <= i;
+endmodule
+""")
+    report = synth.synthesize(tmp_path / "wide.v", "wide", cut=["part"], build_dir=tmp_path / "build")
+    assert report.cells.flops == 1 and 20 <= report.cells.cells <= 24 and report.cells.t_min_ns < 0.8
+
+
 def test_report(report, tmp_path):
     report.write(tmp_path / "r.json", tmp_path / "r.md")
     text = (tmp_path / "r.md").read_text()

@@ -115,6 +115,7 @@ def map_to_cells(
         "scripts": list(_EFFORTS),
         "target_ps": target * 1000,
         "cut": None if cut is None else list(cut),
+        "buffer": library.driver,
         "gate": asdict(library.clock_gate) if clock_gating and library.clock_gate else None,
     }
     names = {"flat": True, "blocks": False} if flatten else {"blocks": False}

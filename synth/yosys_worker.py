@@ -6,8 +6,8 @@ caller), an error is a non-zero exit with Yosys' own line on standard error.
 
 A job is a JSON object: `kind` ("cells", "ecp5" or "models"), `name` (prefix of every file written), and
 for "cells": `verilog`, `top`, `options` (of the synth pass), `flatten`, `liberty`, `dont_use`, `tie_high`, `tie_low`,
-`constraints` and `scripts` (for ABC), `target_ps` (for gates), `cut` (modules that stay outside, or null), `gate` (the
-fields of libraries.ClockGate, or null);
+`constraints` and `scripts` (for ABC), `target_ps` (for gates), `cut` (modules that stay outside, or null), `buffer` (a
+cell), `gate` (the fields of libraries.ClockGate, or null);
 for "ecp5": `verilog`, `top`; for "models": `liberty`, `cells` (whose functions are wanted).
 Results: NAME.v (netlist), NAME.netlist.json (the same for programs), NAME.stat.json (area), NAME.facts.json.
 For "ecp5": NAME.netlist.json alone. For "models": NAME.v and NAME.netlist.json, one module for each cell.
@@ -19,6 +19,7 @@ import re
 import sys
 from pathlib import Path
 
+FAN_OUT = 16  # of the buffers that the mapper is told to make, too (flow.py)
 _REGISTER = "synth_register"  # attribute put on every net that a flip-flop drives in the source
 
 
@@ -88,6 +89,8 @@ def _map_to_cells(job: dict, run, design, ys) -> dict:
     run(f"write_json {name}.netlist.json")
     _name_cells(json.loads(Path(f"{name}.netlist.json").read_text()), design, flops, gate, identifier)
     _split(run, design)
+    if job["cut"]:
+        _buffer_ports(job, top, ys)
     run(f"tee -q -o {name}.stat.json stat -json {liberty}")
     if not job["flatten"]:  # counted by block; timed as one flat netlist, whose names still tell the block
         run("flatten")
@@ -108,8 +111,12 @@ def _cut(job: dict, run, design, ys) -> None:
     run("flatten")
     outside = {f"\\{name}" for name in job["cut"]}
     top = design.module(ys.IdString(f"\\{job['top']}"))
+    pins = [cell.getPort(ys.IdString("\\CLK")) for cell in top.cells_.values() if "dff" in cell.type.str()]
+    clocks = {pin.as_wire().name.str() for pin in pins if pin.is_wire()}
     for cell in [cell for cell in top.cells_.values() if cell.type.str() in outside]:
         for port, signal in cell.connections().items():
+            if signal.is_wire() and signal.as_wire().name.str() in clocks:
+                continue
             gives = cell.output(port)
             name = f"\\{'cut' if gives else 'to'}_{_plain(cell.name.str())}_{_plain(port.str())}"
             wire = top.addWire(ys.IdString(name.replace(".", "_")), signal.size())
@@ -120,6 +127,35 @@ def _cut(job: dict, run, design, ys) -> None:
     top.fixup_ports()
     for name in job["cut"]:
         run(f"delete {name}")
+
+
+def _buffer_ports(job: dict, top, ys) -> None:
+    """A net that goes to many modules that were cut out leaves through many ports, of which the mapper has seen but
+    one: give them buffers, as wide trees as it makes itself."""
+    cells = ys.Design()
+    ys.run_pass(f"read_liberty -lib -ignore_miss_func {job['liberty']}", cells)
+    buffer = cells.module(ys.IdString(f"\\{job['buffer']}"))
+    pins = {wire.port_input: wire.name for wire in buffer.wires_.values() if wire.port_input or wire.port_output}
+    kept, ports = [], {}
+    for left, right in top.connections():
+        wire = left.as_wire() if left.is_wire() else None
+        if wire is not None and wire.port_output and right.is_wire():
+            ports.setdefault(right.as_wire().name.str(), (right, []))[1].append(left)
+        else:
+            kept.append((left, right))
+    for source, driven in ports.values():
+        while len(driven) > FAN_OUT:
+            above = []
+            for at in range(0, len(driven), FAN_OUT):
+                wire = top.addWire(ys.IdString(f"$to${len(top.wires_)}"), 1)
+                cell = top.addCell(ys.IdString(f"\\_to{len(top.cells_)}_"), buffer.name)
+                cell.setPort(pins[True], ys.SigSpec(wire))
+                cell.setPort(pins[False], driven[at])
+                above.append(ys.SigSpec(wire))
+                kept += [(port, driven[at]) for port in driven[at + 1 : at + FAN_OUT]]
+            driven = above
+        kept += [(port, source) for port in driven]
+    top.new_connections(kept)
 
 
 def _map_gates(job: dict, run, abc: str) -> None:
