@@ -7,10 +7,10 @@ from amaranth.sim import Simulator
 from axi_lite_manager import OKAY, AxiLiteManager
 from drivers import PERIOD
 
-from apack_hdl.memory_side.control import Control
+from apack_hdl.memory_side.control.control import Control
+from apack_hdl.memory_side.control.registers import COUNTERS, DIRECTIONS, REGISTERS
+from apack_hdl.memory_side.control.table_store import TableStore
 from apack_hdl.memory_side.layouts import Error
-from apack_hdl.memory_side.registers import COUNTERS, DIRECTIONS, REGISTERS
-from apack_hdl.memory_side.table_store import TableStore
 
 WATCHDOG = 12000  # cycles of a run
 OFFSET = {register.name: register.offset for register in REGISTERS}

@@ -14,12 +14,12 @@ from amaranth import Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
-from apack_hdl.memory_side.axi import axi_lite, axi_read, axi_stream, axi_write
+from apack_hdl.memory_side.axi.ports import axi_lite, axi_read, axi_stream, axi_write
 from apack_hdl.memory_side.emit import count_instances, emit_block, emit_memory_side
 from apack_hdl.memory_side.layouts import beat_layout
 from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.memory_side.place import Hierarchy, place
-from apack_hdl.memory_side.ram import Ram
+from apack_hdl.memory_side.parts.place import Hierarchy, place
+from apack_hdl.memory_side.parts.ram import Ram
 from apack_hdl.simulation.verilator import find_verilator
 from apack_hdl.verilog.conversion import convert_parts
 from golden.config import CodecConfig

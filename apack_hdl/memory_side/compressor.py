@@ -5,16 +5,16 @@ from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 from amaranth.utils import bits_for
 
-from .axi import axi_stream, axi_write
-from .axi_writer import AxiWriter
-from .block_writer import BlockWriter
-from .encoder_array import EncoderArray
+from .axi.ports import axi_stream, axi_write
+from .axi.writer import AxiWriter
+from .blocks.block_writer import BlockWriter
+from .control.table_store import TableStore, table_write_layout
+from .encoders.array import EncoderArray
 from .job_runner import JobRunner, connect_runner
 from .layouts import Error, beat_layout, job_layout, result_layout
 from .parameters import MemorySide
-from .spare import Spare
-from .stream_in import TRANSFER_FIELDS, StreamIn
-from .table_store import TableStore, table_write_layout
+from .parts.spare import Spare
+from .streams.stream_in import TRANSFER_FIELDS, StreamIn
 
 
 def activity_layout(p: MemorySide) -> data.StructLayout:
@@ -37,7 +37,7 @@ class Compressor(wiring.Component):
     result : Out, stream of results.
     abort : In(1), end the job under way.
     busy : Out(1), a job is under way. ``activity`` : Out, :func:`activity_layout`.
-    table_write : In, see :class:`.table_store.TableStore`.
+    table_write : In, see :class:`.control.table_store.TableStore`.
     stream : AXI4-Stream, in: the values.
     axi : AXI4 write channels.
     """

@@ -4,19 +4,19 @@ from amaranth import Const, Module, Mux, ResetInserter, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from .axi import axi_read, axi_stream
-from .axi_reader import AxiReader
-from .block_reader import BlockReader, tag_layout
+from .axi.ports import axi_read, axi_stream
+from .axi.reader import AxiReader
+from .blocks.block_reader import BlockReader, tag_layout
+from .blocks.crc import Crc32
 from .compressor import activity_layout, begin_transfer, load_table
-from .crc import Crc32
-from .decoder_array import DecoderArray
-from .fifo import Fifo
-from .flow import fork
+from .control.table_store import TableStore, table_write_layout
+from .decoders.array import DecoderArray
 from .job_runner import JobRunner, connect_runner
 from .layouts import ID_BITS, Error, chunk_layout, job_layout, result_layout
 from .parameters import MemorySide
-from .stream_out import StreamOut
-from .table_store import TableStore, table_write_layout
+from .parts.fifo import Fifo
+from .parts.flow import fork
+from .streams.stream_out import StreamOut
 
 AHEAD = 8  # blocks asked for whose checksums have not been seen
 
@@ -34,8 +34,8 @@ class Decompressor(wiring.Component):
     result : Out, stream of results.
     abort : In(1), end the job under way.
     busy : Out(1), a job is under way. ``activity`` : Out, :func:`.compressor.activity_layout`.
-    table_write : In, see :class:`.table_store.TableStore`.
-    stream : AXI4-Stream, out: the values, see :class:`.stream_out.StreamOut`.
+    table_write : In, see :class:`.control.table_store.TableStore`.
+    stream : AXI4-Stream, out: the values, see :class:`.streams.stream_out.StreamOut`.
     axi : AXI4 read channels.
     """
 

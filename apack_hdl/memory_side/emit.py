@@ -14,7 +14,7 @@ from ..papers import check_name, versions, write_files
 from ..ports import Port
 from ..verilog.conversion import convert_parts
 from .parameters import MemorySide
-from .place import Hierarchy
+from .parts.place import Hierarchy
 from .ports import INTERFACES, list_ports
 
 NAME = "apack_memory_side"
@@ -74,7 +74,7 @@ def fingerprint(p: MemorySide, *more: bytes) -> str:
     """A hash of all that the emitted Verilog follows from, without emitting it: parameters, versions, the generator's
     sources; and of ``more``."""
     root = Path(__file__).parents[1]
-    sources = sorted(path for name in ("", "memory_side", "verilog") for path in (root / name).glob("*.py"))
+    sources = sorted([*root.glob("*.py"), *(root / "verilog").glob("*.py"), *(root / "memory_side").rglob("*.py")])
     parts = [repr(p).encode(), repr(versions()).encode(), *(path.read_bytes() for path in sources), *more]
     return hashlib.sha256(b"\0".join(parts)).hexdigest()[:16]
 

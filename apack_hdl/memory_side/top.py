@@ -4,13 +4,13 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out, connect, flipped
 
-from .axi import axi_lite, axi_read, axi_stream, axi_write
+from .axi.ports import axi_lite, axi_read, axi_stream, axi_write
 from .compressor import Compressor
-from .control import Control
+from .control.control import Control
+from .control.registers import ADDRESS_BITS
 from .decompressor import Decompressor
 from .layouts import ID_BITS
 from .parameters import MemorySide
-from .registers import ADDRESS_BITS
 
 WRITE, READ = ("aw", "w", "b"), ("ar", "r")
 
@@ -28,7 +28,8 @@ class MemorySideBlock(wiring.Component):
     Members
     -------
     s_axil : AXI4-Lite subordinate: registers (registers.md).
-    s_axis, m_axis : AXI4-Stream, values in and out, see :class:`.stream_in.StreamIn`, :class:`.stream_out.StreamOut`.
+    s_axis, m_axis : AXI4-Stream, values in and out, see :class:`.streams.stream_in.StreamIn` and
+        :class:`.streams.stream_out.StreamOut`.
     m_axi : AXI4 manager. Compression uses AW, W and B, decompression AR and R.
     irq : Out(1), an interrupt that is enabled is pending.
     """

@@ -13,12 +13,12 @@ from amaranth.sim import Simulator
 from golden.config import CodecConfig
 from golden.container import write_atomic
 
-from .axi_lite import AxiLite
+from .axi.lite import AxiLite
+from .control.register_file import RegisterFile
+from .control.registers import ADDRESS_BITS, REGISTER_FILE, identity
 from .parameters import MemorySide
-from .register_file import RegisterFile
-from .registers import ADDRESS_BITS, REGISTER_FILE, identity
-from .stream_in import StreamIn
-from .stream_out import StreamOut
+from .streams.stream_in import StreamIn
+from .streams.stream_out import StreamOut
 
 FOLDER = Path(__file__).parent / "figures"
 SMALL = MemorySide(CodecConfig(block=8), engines=1, stream_width=32)

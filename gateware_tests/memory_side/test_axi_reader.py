@@ -8,7 +8,7 @@ import pytest
 from axi_model import Memory, ReadMemory, Source
 from drivers import Bench, simulate
 
-from apack_hdl.memory_side.axi_reader import AxiReader
+from apack_hdl.memory_side.axi.reader import AxiReader
 from apack_hdl.memory_side.parameters import MemorySide
 
 TAG = 5

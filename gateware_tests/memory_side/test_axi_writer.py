@@ -6,7 +6,7 @@ import pytest
 from axi_model import Memory, Source, WriteMemory
 from drivers import Bench, simulate
 
-from apack_hdl.memory_side.axi_writer import AxiWriter
+from apack_hdl.memory_side.axi.writer import AxiWriter
 from apack_hdl.memory_side.parameters import MemorySide
 
 PORTS = ("ranges", "chunks", "entries")

@@ -6,7 +6,7 @@ import pytest
 from amaranth.lib import data
 from drivers import simulate
 
-from apack_hdl.memory_side.block_reader import BlockReader, tag_layout
+from apack_hdl.memory_side.blocks.block_reader import BlockReader, tag_layout
 from apack_hdl.memory_side.parameters import MemorySide
 from golden.config import CodecConfig
 

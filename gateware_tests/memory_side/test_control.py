@@ -8,13 +8,13 @@ from axi_lite_manager import OKAY
 from drivers import Bench, simulate
 from memory_side_control import OFFSET, ControlBench, bad_job, bad_jobs, bench, good_job, is_good
 
-from apack_hdl.memory_side import ram
-from apack_hdl.memory_side.job_check import JobCheck
-from apack_hdl.memory_side.job_queue import JobQueue
+from apack_hdl.memory_side.control.job_check import JobCheck
+from apack_hdl.memory_side.control.job_queue import JobQueue
+from apack_hdl.memory_side.control.registers import COUNTERS, DIRECTIONS
+from apack_hdl.memory_side.control.table_store import TableStore
 from apack_hdl.memory_side.layouts import Error, job_layout
 from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.memory_side.registers import COUNTERS, DIRECTIONS
-from apack_hdl.memory_side.table_store import TableStore
+from apack_hdl.memory_side.parts import ram
 from golden.config import CodecConfig
 
 SMALL = MemorySide(CodecConfig(6, 5, 6, 5, 32), engines=2, queue=4, tables=3, stream_width=32, data_width=32,

@@ -6,9 +6,9 @@ import pytest
 from amaranth.sim import Simulator
 from drivers import PERIOD
 
-from apack_hdl.memory_side.counters import Counters
+from apack_hdl.memory_side.control.counters import Counters
+from apack_hdl.memory_side.control.registers import COUNTED, COUNTERS
 from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.memory_side.registers import COUNTED, COUNTERS
 from golden.config import CodecConfig
 
 DELAY = 2  # cycles after which what passes is counted

@@ -7,8 +7,8 @@ from functools import cache
 import pytest
 from drivers import Bench
 
-from apack_hdl.memory_side.crc import Crc32
-from apack_hdl.memory_side.crc_matrices import ONES, backward, data_matrix, forward
+from apack_hdl.memory_side.blocks.crc import Crc32
+from apack_hdl.memory_side.blocks.crc_matrices import ONES, backward, data_matrix, forward
 from apack_hdl.memory_side.parameters import DATA_WIDTHS, MemorySide
 
 

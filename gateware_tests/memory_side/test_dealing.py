@@ -6,7 +6,8 @@ import pytest
 from amaranth.lib import data
 from drivers import Bench
 
-from apack_hdl.memory_side.dealing import RADIX, Buffer, Fork, Gather, Spread, groups
+from apack_hdl.memory_side.parts.dealing import RADIX, Fork, Gather, Spread, groups
+from apack_hdl.memory_side.parts.spare import Spare
 
 LAYOUT = data.StructLayout({"number": 8, "last": 1})
 SHARES = [[1, 1], [2, 1, 3], [1]]
@@ -51,11 +52,11 @@ def test_spread_and_gather(shares, end):
     assert run.times["o"] == list(range(1, 31))
 
 
-def test_fork_and_buffer():
+def test_fork_and_spare():
     items = transfers(random.Random(1), 30)
     run = check(Fork(LAYOUT, 3), {"i": items}, {f"o_{k}": items for k in range(3)})
     assert run.times["i"] == list(range(30))
-    run = check(Buffer(LAYOUT), {"i": items}, {"o": items})
+    run = check(Spare(LAYOUT), {"i": items}, {"o": items})
     assert run.times["o"] == list(range(1, 31))
 
 

@@ -7,9 +7,9 @@ import pytest
 from decoder_jobs import ClearBench, Job, Tensor, random_busy, small_side
 from drivers import Bench, PathFinder, simulate
 
-from apack_hdl.memory_side import dealing
-from apack_hdl.memory_side.decoder_array import DecoderArray
+from apack_hdl.memory_side.decoders.array import DecoderArray
 from apack_hdl.memory_side.parameters import MemorySide
+from apack_hdl.memory_side.parts import dealing
 from golden.config import CodecConfig
 
 

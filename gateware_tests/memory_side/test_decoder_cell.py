@@ -7,7 +7,7 @@ from decoder_jobs import ClearBench, Job, Stored, Tensor, random_busy, small_sid
 from drivers import Bench, PathFinder
 
 from apack_hdl.decoder import Decoder
-from apack_hdl.memory_side.decoder_cell import DecoderCell
+from apack_hdl.memory_side.decoders.cell import DecoderCell
 from apack_hdl.memory_side.parameters import MemorySide
 from golden.config import CodecConfig
 

@@ -7,7 +7,7 @@ from drivers import Bench
 from encoder_jobs import Job, random_blocks, small_side
 from models import random_block, random_table
 
-from apack_hdl.memory_side.encoder_cell import EncoderCell
+from apack_hdl.memory_side.encoders.cell import EncoderCell
 from apack_hdl.memory_side.parameters import MemorySide
 from golden.config import CodecConfig
 from golden.table import SymbolTable

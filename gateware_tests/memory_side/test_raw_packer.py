@@ -7,8 +7,8 @@ import pytest
 from drivers import Bench, willing
 from memory_side_models import beats, chunks
 
+from apack_hdl.memory_side.blocks.raw_packer import RawPacker
 from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.memory_side.raw_packer import RawPacker
 from golden.bits import pack_codes
 from golden.config import CodecConfig
 

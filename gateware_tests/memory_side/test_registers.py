@@ -15,15 +15,15 @@ from drivers import PERIOD
 from memory_side_control import ControlBench
 
 from apack_hdl.memory_side import waves
-from apack_hdl.memory_side.axi_lite import AxiLite
-from apack_hdl.memory_side.control import Control
+from apack_hdl.memory_side.axi.lite import AxiLite
+from apack_hdl.memory_side.control.control import Control
+from apack_hdl.memory_side.control.register_file import RegisterFile
+from apack_hdl.memory_side.control.register_map import Field, Register, check_map
+from apack_hdl.memory_side.control.registers import REGISTERS
 from apack_hdl.memory_side.driver import FOLDER, documents
 from apack_hdl.memory_side.layouts import Error
 from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.memory_side.place import Hierarchy
-from apack_hdl.memory_side.register_file import RegisterFile
-from apack_hdl.memory_side.register_map import Field, Register, check_map
-from apack_hdl.memory_side.registers import REGISTERS
+from apack_hdl.memory_side.parts.place import Hierarchy
 from apack_hdl.verilog.conversion import convert_parts
 from golden.config import CodecConfig
 

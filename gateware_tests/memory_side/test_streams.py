@@ -9,8 +9,8 @@ from amaranth.lib.wiring import In, Out, connect, flipped
 from drivers import Bench, simulate
 
 from apack_hdl.memory_side.parameters import MemorySide
-from apack_hdl.memory_side.stream_in import StreamIn
-from apack_hdl.memory_side.stream_out import StreamOut
+from apack_hdl.memory_side.streams.stream_in import StreamIn
+from apack_hdl.memory_side.streams.stream_out import StreamOut
 from golden.config import CodecConfig
 
 

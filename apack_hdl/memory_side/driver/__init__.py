@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from ..register_map import ACCESS, c_header, markdown
-from ..registers import ID, REGISTERS, VERSION
+from ..control.register_map import ACCESS, c_header, markdown
+from ..control.registers import ID, REGISTERS, VERSION
 
 FOLDER = Path(__file__).parent
 PREFIX = "APACK"

@@ -19,8 +19,8 @@ from cocotbext.axi import (
     AxiStreamSource,
 )
 
+from apack_hdl.memory_side.control.registers import COUNTERS, REGISTERS
 from apack_hdl.memory_side.layouts import Error
-from apack_hdl.memory_side.registers import COUNTERS, REGISTERS
 from golden import memory as images
 
 from . import runner

@@ -5,8 +5,8 @@ import zlib
 import cocotb
 from cocotb.triggers import ClockCycles
 
+from apack_hdl.memory_side.control.registers import identity
 from apack_hdl.memory_side.layouts import Error
-from apack_hdl.memory_side.registers import identity
 from golden.memory import LAYOUTS
 
 from . import tensors

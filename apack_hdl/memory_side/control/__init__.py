@@ -1,0 +1,1 @@
+"""What software sees: registers, tables, jobs, results, counters, interrupt."""

@@ -1,0 +1,1 @@
+"""The decoders with their buffers."""

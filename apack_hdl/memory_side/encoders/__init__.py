@@ -1,0 +1,1 @@
+"""The encoders with their buffers."""
