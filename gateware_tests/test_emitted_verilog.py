@@ -424,12 +424,12 @@ endmodule
 """
 
 
-def icarus(config, direction, inputs, word, folder):
-    """Transfers on the output streams, as text, of the emitted Verilog in Icarus; every end always willing."""
-    verilog = emit(config, direction, word=word, out_dir=folder)[0]
+def icarus(config, direction, inputs, folder, **options):
+    """Transfers on the output streams of the emitted Verilog in Icarus; every end always willing."""
+    verilog = emit(config, direction, out_dir=folder, **options)[0]
     sidecar = json.loads(verilog.with_suffix(".json").read_text())
     ports = sidecar["ports"][2:]
-    streams = list(dict.fromkeys(port["name"].partition("_")[0] for port in ports))
+    streams = list(dict.fromkeys(re.match(r"[a-z]+(_\d+)?", port["name"])[0] for port in ports))
     declarations, checks, counters, starts = [], [], [], []
     for stream in streams:
         payload = [p for p in ports if re.fullmatch(rf"{stream}_(?!valid$|ready$)\w+", p["name"])]
@@ -454,7 +454,7 @@ def icarus(config, direction, inputs, word, folder):
     text = ICARUS.format(
         top=sidecar["name"], counters=", ".join(counters), declarations="\n".join(declarations),
         connections="".join(f", .{p['name']}({p['name']})" for p in ports), starts="\n    ".join(starts),
-        time=40 * max(map(len, inputs.values())) + 400, checks="\n".join(checks),
+        time=40 * len(streams) * max(map(len, inputs.values())) + 400, checks="\n".join(checks),
     )
     (folder / "bench.v").write_text(text)
     run = {"cwd": folder, "check": True, "timeout": 60, "capture_output": True, "text": True}
@@ -476,17 +476,24 @@ FROZEN = [
 
 
 @pytest.mark.skipif(not shutil.which("iverilog"), reason="Icarus Verilog is not installed")
-@pytest.mark.parametrize("word", [16, 64])
-def test_icarus_replays_frozen_streams(tmp_path, word):
+@pytest.mark.parametrize(("word", "streams"), [(16, 1), (64, 1), (16, 2), (32, 6)])
+def test_icarus_replays_frozen_streams(tmp_path, word, streams):
     """Registers that start unknown: reset and the loaded table must be enough for every output bit to be known."""
     blocks = [values for values, _, _ in FROZEN]
     coded = [(bytes.fromhex(symbols), bytes.fromhex(offsets)) for _, symbols, offsets in FROZEN]
-    load = table_transfers(SMALL_TABLE)
+    orders = np.array([*map(len, blocks)]).reshape(-1, 1) - 1
     values = value_transfers(np.concatenate(blocks), np.array([*map(len, blocks)]))
     symbols, offsets = (joined(side, word) for side in zip(*coded, strict=True))
-    done = icarus(SMALL, "encoder", {"load": load, "values": values}, word, tmp_path)
-    assert done["symbols"].tolist() == symbols.tolist() and done["offsets"].tolist() == offsets.tolist()
-    orders = np.array([*map(len, blocks)]).reshape(-1, 1) - 1
-    inputs = {"load": load, "blocks": orders, "symbols": symbols, "offsets": offsets}
-    done = icarus(SMALL, "decoder", inputs, word, tmp_path)
-    assert done["values"].tolist() == values.tolist() and done["report"].tolist() == [[0] * 4] * 2
+
+    def run(direction, **inputs):
+        """Every stream gets the same; transfers on the outputs of each."""
+        names = [f"_{k}" for k in range(streams)] if streams > 1 else [""]
+        inputs = {"load": table_transfers(SMALL_TABLE)} | {f"{k}{n}": rows for k, rows in inputs.items() for n in names}
+        done = icarus(SMALL, direction, inputs, tmp_path, word=word, streams=streams)
+        return [{output: done[f"{output}{name}"].tolist() for output in {key.split("_")[0] for key in done}}
+                for name in names]
+
+    for done in run("encoder", values=values):
+        assert done["symbols"] == symbols.tolist() and done["offsets"] == offsets.tolist()
+    for done in run("decoder", blocks=orders, symbols=symbols, offsets=offsets):
+        assert done["values"] == values.tolist() and done["report"] == [[0] * 4] * 2
