@@ -108,7 +108,9 @@ class EncoderRing(wiring.Component):
         """The value at the stream's port, and where in its block it stands."""
         within = Signal(self.streams)  # a block has begun and its end has not been coded
         finishing = Signal(self.streams)  # its last value has been admitted
-        self._within, self._finishing, self._bank_of = within, finishing, Signal(self.streams)
+        self._within = within
+        self._finishing = finishing
+        self._bank_of = Signal(self.streams)
         offered = turns.pick("offered", [port.valid for port in self.values])
         turns.pick("value", [port.p.data for port in self.values])
         turns.pick("last", [port.p.last for port in self.values])

@@ -132,7 +132,9 @@ class EncoderStages:
         new = Cat(value[field] for field in held.shape().members)
         ran = Signal(len(run), name="ran")  # digits of the run so far
         waits, passes, flushes, ends = (Signal(name=n) for n in ("waits", "passes", "flushes", "ends"))
-        flushing_next, holding_next, held_next = Signal(), Signal(), Signal(held.shape())
+        flushing_next = Signal()
+        holding_next = Signal()
+        held_next = Signal(held.shape())
         m.d.comb += [
             ran.eq(run & holding.replicate(len(run))),
             waits.eq(arrives & holding & digit.all() & ~carry & ~last),

@@ -97,7 +97,8 @@ class RowLookup(wiring.Component):
         if self.banks == 1:
             bank = used = Const(1, 1)
         else:  # one-hot: of the value at the port, and of the one before it
-            bank, used = Signal(2), Signal(2, reset_less=True)
+            bank = Signal(2)
+            used = Signal(2, reset_less=True)
             m.d.comb += bank.eq(Mux(within, used, Cat(~value.bank, value.bank)))
             with m.If(take):
                 m.d.sync += used.eq(bank)

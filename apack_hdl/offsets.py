@@ -54,7 +54,8 @@ class OffsetPacker(wiring.Component):
         window_left = Signal(DIGIT, reset_less=True)
         position_left = Signal(range(DIGIT + 1), reset_less=True)
         within = Signal()  # a block has begun: what was left counts
-        window, position = Signal(DIGIT), Signal(range(DIGIT + 1))
+        window = Signal(DIGIT)
+        position = Signal(range(DIGIT + 1))
         moved = Signal(range(2 * DIGIT + 1))
         joined = Signal(2 * DIGIT)
         overflows = Signal()

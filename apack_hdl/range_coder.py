@@ -29,7 +29,8 @@ def narrow(m: Module, config: CodecConfig, t: Value, scaled: Value, c_low: Value
     """One step of the recurrence with what :func:`scale_count` made: the next ``t`` (M bits); whether the product had
     its top bit in the upper of two places, so that d is one less than the shift; and ``a`` (R bits)."""
     M, P = config.mult_bits, config.prob_bits
-    product, begin = Signal(M + P + 1), Signal(M + P)
+    product = Signal(M + P + 1)
+    begin = Signal(M + P)
     m.d.comb += [product.eq(t * Cat(scaled, Const(1, 1))), begin.eq(t * c_low)]
     high = product[-1]
     return Mux(high, product[P + 1 :], product[P:-1]), high, begin

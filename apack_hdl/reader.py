@@ -112,7 +112,10 @@ class DigitPort(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        shape, K, seen, place = self.shape, self.shape.bytes, self.seen, Signal.like(self.state.place)
+        shape = self.shape
+        K = self.shape.bytes
+        seen = self.seen
+        place = Signal.like(self.state.place)
         if shape.places > 1:
             m.d.comb += place.eq(self.state.place)
         at = [turn & (place == k) for turn in self.here for k in range(shape.places)]
@@ -175,7 +178,9 @@ class ReaderStep(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         shape, state, seen, after = self.shape, self.state, self.seen, self.after
-        ended, pop, consume = Signal(), Signal(), Signal()
+        ended = Signal()
+        pop = Signal()
+        consume = Signal()
         moved = Signal(range(3 * shape.digit))
         first_end = Signal.like(state.end)  # `end` once the digit at the port is the one held
         m.d.comb += [

@@ -91,7 +91,8 @@ class RowTable(wiring.Component):
         """One-hot: where the table at the port goes, ``done`` of whose rows have been taken."""
         if self.banks == 1:
             return Const(1, 1)
-        begun, chosen = Signal(), Signal(2)
+        begun = Signal()
+        chosen = Signal(2)
         m.d.comb += chosen.eq(Cat(~chosen[1], Mux(done == 0, self.load.p.bank, begun)))
         with m.If(self.load.valid & self.load.ready):
             m.d.sync += begun.eq(chosen[1])

@@ -97,7 +97,8 @@ class TurnJoiner(wiring.Component):
         digit, places = self.i.p, self.word // DIGIT
         place = [Signal(range(max(2, places)), name=f"place{s}") for s in range(self.streams)]
         at = select(m, self.turn, place, "at")
-        last_place, ends = at == places - 1, Signal()
+        last_place = at == places - 1
+        ends = Signal()
         m.d.comb += ends.eq(digit.last | last_place)
         for s, o in enumerate(self.o):
             word = payload_register(m, o)

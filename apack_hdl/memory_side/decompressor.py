@@ -103,8 +103,11 @@ class Decompressor(wiring.Component):
     def _distribute(self, m: Module, forget, blocks, crc, reader, array) -> Signal:
         """What has been read goes to the directory's reader, or to a decoder and the checksum. Returns that a read
         failed."""
-        chunk, tag = reader.chunks.p, Signal(tag_layout(self.p))
-        mine, ready, read_error = Signal(), Signal(), Signal()
+        chunk = reader.chunks.p
+        tag = Signal(tag_layout(self.p))
+        mine = Signal()
+        ready = Signal()
+        read_error = Signal()
         m.d.comb += [
             tag.eq(chunk.tag),
             mine.eq(reader.chunks.valid & tag.block),
@@ -121,7 +124,9 @@ class Decompressor(wiring.Component):
 
     def _check(self, m: Module, crc: Crc32, expected: Fifo, begin) -> tuple[Signal, Signal]:
         """Compare checksums. Returns how many blocks were right, and that one is wrong."""
-        checked, wrong, both = Signal(32), Signal(), Signal()
+        checked = Signal(32)
+        wrong = Signal()
+        both = Signal()
         m.d.comb += [
             both.eq(crc.crc.valid & expected.o.valid),
             crc.crc.ready.eq(both), expected.o.ready.eq(both),
@@ -136,7 +141,9 @@ class Decompressor(wiring.Component):
     def _deliver(self, m: Module, array: DecoderArray, begin) -> tuple[Signal, Signal]:
         """Returns how many blocks have been given to the accelerator (by id: the number of this one), and that this
         one's streams were too short or too long."""
-        delivered, bad, end = Signal(32), Signal(), Signal()
+        delivered = Signal(32)
+        bad = Signal()
+        end = Signal()
         beat = array.values.p
         m.d.comb += [
             end.eq(array.values.valid & array.values.ready & beat.last),

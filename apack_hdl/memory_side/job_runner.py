@@ -39,9 +39,11 @@ class JobRunner(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        job, result = Signal.like(self.current, reset_less=True), self.result.p
+        job = Signal.like(self.current, reset_less=True)
+        result = self.result.p
         error = Signal(Error)
-        block, stored_bytes = Signal(32, reset_less=True), Signal(40, reset_less=True)
+        block = Signal(32, reset_less=True)
+        stored_bytes = Signal(40, reset_less=True)
         m.d.comb += [
             self.current.eq(job), self.busy.eq(1),
             result.tag.eq(job.tag), result.decompress.eq(self.decompress), result.error.eq(error),

@@ -6,8 +6,8 @@
 // 0 OFFSET VALUE writes a register, 1 OFFSET 0 reads one, 2 0 0 waits for the interrupt. FOLDER/memory is the memory's
 // contents from FOLDER/base on (an integer), FOLDER/values are the bytes to offer on s_axis.
 // Written to FOLDER: memory.out; values.out, the bytes that counted on m_axis; script.out, a row of two integers for
-// each operation: the cycle in which it ended, and what was read; and NAME.times, the cycle of each transfer, for
-// s_axis, m_axis and the memory's five channels.
+// each operation: the cycle in which it ended, and what was read; NAME.times, the cycle of each transfer, for s_axis, m_axis
+// and the memory's five channels; and m_axi_ar.addresses, from the base on.
 //
 // The memory answers LATENCY cycles after an address or the last beat of a burst was taken, one beat a cycle, any
 // number of bursts under way. STALL: probability that a channel waits in a cycle, for each. Exit code 1 and a line on
@@ -116,6 +116,7 @@ class Bench {
         if (t.m_axi_arvalid && t.m_axi_arready) {
             reads.push_back({t.m_axi_araddr, t.m_axi_arlen + 1u, now + latency});
             note("m_axi_ar");
+            read_addresses.push_back(t.m_axi_araddr - base);
         }
         if (t.m_axi_awvalid && t.m_axi_awready) {
             writes.push_back({t.m_axi_awaddr, t.m_axi_awlen + 1u, 0});
@@ -171,6 +172,7 @@ class Bench {
         save(folder + "/script.out", results);
         for (const char* name : {"s_axis", "m_axis", "m_axi_ar", "m_axi_r", "m_axi_aw", "m_axi_w", "m_axi_b"})
             save(folder + "/" + name + ".times", times[name]);
+        save(folder + "/m_axi_ar.addresses", read_addresses);
     }
 
     uint64_t now = 0, last = 0;  // cycle; that of the last transfer
@@ -235,7 +237,7 @@ class Bench {
     std::deque<Burst> reads, writes;
     std::deque<Bytes> beats;
     std::deque<uint64_t> responses;
-    std::vector<uint64_t> results;
+    std::vector<uint64_t> results, read_addresses;
     std::vector<bool> taken;
     std::map<std::string, std::vector<uint64_t>> times;
 };

@@ -51,10 +51,16 @@ class Aligner(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        plan, planned, loaded = Signal(aligned_layout(p, self.tag), reset_less=True), Signal(), Signal()
+        plan = Signal(aligned_layout(p, self.tag), reset_less=True)
+        planned = Signal()
+        loaded = Signal()
         left = Signal.like(plan.chunks_m1, reset_less=True, name="left")
         held = Signal(data.StructLayout({"data": p.data_width, "error": 1}), reset_less=True)
-        last, takes, go, done, next_ready = Signal(), Signal(), Signal(), Signal(), Signal()
+        last = Signal()
+        takes = Signal()
+        go = Signal()
+        done = Signal()
+        next_ready = Signal()
         m.d.comb += [
             last.eq(left == 0),
             takes.eq(~last | plan.tail),
@@ -82,7 +88,8 @@ class Aligner(wiring.Component):
         fine = p.data_shift // 2  # bits of the second half of the shift
         part = Signal(8 * (p.data_bytes + (1 << fine) - 1), reset_less=True)
         fields = {"fine": fine, "bytes": bits_for(p.data_bytes), "last": 1, "tag": self.tag, "error": 1}
-        cut, valid = Signal(data.StructLayout(fields), reset_less=True), Signal(name="cut_valid")
+        cut = Signal(data.StructLayout(fields), reset_less=True)
+        valid = Signal(name="cut_valid")
         both = Cat(held.data, self.beats.payload.data)
         # Whoever has no offset has no bytes of the next beat, and a range of 0 bytes has none at all.
         shares = takes & (plan.offset != 0)

@@ -56,8 +56,12 @@ class EntryLines(wiring.Component):
         connect(m, runs.o, cutter.runs)
         connect(m, cutter.bursts, flipped(self.bursts))
 
-        fresh, first, kept = Signal(init=1), Signal(3), Signal(3, reset_less=True)
-        number, put, closes = Signal(3), Signal(), Signal()
+        fresh = Signal(init=1)
+        first = Signal(3)
+        kept = Signal(3, reset_less=True)
+        number = Signal(3)
+        put = Signal()
+        closes = Signal()
         m.d.comb += [
             number.eq(entry.address[3:6]),
             first.eq(Mux(fresh, number, kept)),
@@ -90,10 +94,16 @@ class EntryLines(wiring.Component):
         per_row = max(1, p.data_bytes // ENTRY)  # entries
         row, half = exact_log2(per_row), int(p.data_bytes < ENTRY)  # half: there are two beats in a row
         ram = place(m, platform, "ram", Ram(per_row * 8 * ENTRY, 2 * LINE // ENTRY // per_row, lanes=per_row))
-        filling, draining, started = Signal(), Signal(), Signal()
-        valid, get, ends = Signal(name="beat_valid"), Signal(), Signal()
-        at, after = Signal(range(max(2, beats))), Signal(range(max(2, beats)), reset_less=True)
-        second, strobes = Signal(reset_less=True), Signal(per_row, reset_less=True)  # a strobe for each entry
+        filling = Signal()
+        draining = Signal()
+        started = Signal()
+        valid = Signal(name="beat_valid")
+        get = Signal()
+        ends = Signal()
+        at = Signal(range(max(2, beats)))
+        after = Signal(range(max(2, beats)), reset_less=True)
+        second = Signal(reset_less=True)
+        strobes = Signal(per_row, reset_less=True)  # a strobe for each entry
         m.d.comb += [
             ram.write_enable.eq(put << number[:row] if row else put),
             ram.write_address.eq(Cat(number, filling) >> row),

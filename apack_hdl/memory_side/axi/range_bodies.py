@@ -61,7 +61,8 @@ class RangeBodies(wiring.Component):
         m.submodules.cutter = cutter = BurstCutter(self.beat_bits, count_bits, burst_beats(p))
         connect(m, cutter.bursts, flipped(self.bursts))
         valid, room = Signal(name="sized_valid"), Signal(name="sized_room")
-        beat, count = Signal(self.beat_bits, reset_less=True), Signal(count_bits, reset_less=True)
+        beat = Signal(self.beat_bits, reset_less=True)
+        count = Signal(count_bits, reset_less=True)
         end = Signal(SIZE_BITS + 1)
         offset = given.address[: p.data_shift]
         m.d.comb += [
@@ -84,9 +85,13 @@ class RangeBodies(wiring.Component):
         p, chunk = self.p, self.chunks.payload
         m.submodules.merger = merger = Merger(p)
         piece, merged = merger.pieces.payload, merger.merged.payload
-        valid, left = Signal(name="filling"), Signal(SIZE_BITS, reset_less=True)
-        lane, flush = Signal(p.data_shift, reset_less=True), Signal(reset_less=True)
-        empty, taken, last = Signal(), Signal(), Signal()
+        valid = Signal(name="filling")
+        left = Signal(SIZE_BITS, reset_less=True)
+        lane = Signal(p.data_shift, reset_less=True)
+        flush = Signal(reset_less=True)
+        empty = Signal()
+        taken = Signal()
+        last = Signal()
         m.d.comb += [
             empty.eq(chunk.bytes == 0),
             last.eq(chunk.bytes == left),

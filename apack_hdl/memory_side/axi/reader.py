@@ -65,7 +65,8 @@ class AxiReader(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        under_way, drop = Signal(bits_for(p.outstanding), name="under_way"), Signal()
+        under_way = Signal(bits_for(p.outstanding), name="under_way")
+        drop = Signal()
         planner, aligner = ReadPlanner(p, self.tag), Aligner(p, self.tag)
         plans = MemoryFifo(aligned_layout(p, self.tag), max(2, 1 << (p.outstanding - 1).bit_length()))
         beats = Spare(data.StructLayout({"data": p.data_width, "error": 1}))
@@ -93,7 +94,9 @@ class AxiReader(wiring.Component):
         p, axi = self.p, self.axi
         address = Signal(p.address_width, reset_less=True)
         count_m1 = Signal(8, reset_less=True)
-        room, issued, done = Signal(), Signal(), Signal()
+        room = Signal()
+        issued = Signal()
+        done = Signal()
         m.d.comb += [
             axi.araddr.eq(address),
             axi.arlen.eq(count_m1),
@@ -149,11 +152,16 @@ class ReadPlanner(wiring.Component):
         connect(m, cutter.bursts, flipped(self.bursts))
         sized, sized_valid, sized_ready = self._sizes(m, count_bits)
 
-        beat, after = Signal(self.beat_bits, reset_less=True), Signal(self.beat_bits, reset_less=True)
+        beat = Signal(self.beat_bits, reset_less=True)
+        after = Signal(self.beat_bits, reset_less=True)
         count_m1 = Signal(count_bits, reset_less=True)
-        plan, valid = Signal(aligned_layout(p, self.tag), reset_less=True), Signal()
-        end, kept = Signal(self.beat_bits, reset_less=True), Signal()  # the last beat of the last range with bytes
-        skip, nothing, ready = Signal(), Signal(), Signal()
+        plan = Signal(aligned_layout(p, self.tag), reset_less=True)
+        valid = Signal()
+        end = Signal(self.beat_bits, reset_less=True)  # the last beat of the last range with bytes
+        kept = Signal()
+        skip = Signal()
+        nothing = Signal()
+        ready = Signal()
         m.d.comb += [
             skip.eq(kept & (sized.beat == end)),
             sized_ready.eq(~valid | ready),
@@ -190,8 +198,10 @@ class ReadPlanner(wiring.Component):
             name="sized", reset_less=True,
         )
         valid, ready = Signal(name="sized_valid"), Signal(name="sized_ready")
-        offset, empty = given.address[: p.data_shift], Signal()
-        bytes_m1, span_m1 = Signal(SIZE_BITS), Signal(SIZE_BITS + 1)
+        offset = given.address[: p.data_shift]
+        empty = Signal()
+        bytes_m1 = Signal(SIZE_BITS)
+        span_m1 = Signal(SIZE_BITS + 1)
         m.d.comb += [
             empty.eq(given.bytes == 0),
             bytes_m1.eq(Mux(empty, 0, given.bytes - 1)),

@@ -60,7 +60,9 @@ class AxiWriter(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p = self.p
-        under_way, drop, draining = Signal(bits_for(p.outstanding), name="under_way"), Signal(), Signal()
+        under_way = Signal(bits_for(p.outstanding), name="under_way")
+        drop = Signal()
+        draining = Signal()
         bodies, lines = RangeBodies(p), EntryLines(p)
         m.submodules.bodies, m.submodules.lines = ResetInserter(drop)(bodies), ResetInserter(drop)(lines)
         m.d.sync += draining.eq(drop & (self.stop | (under_way != 0)))
@@ -84,8 +86,12 @@ class AxiWriter(wiring.Component):
         """The address channel, and answers. Returns the queue of bursts whose data are to come."""
         p, axi = self.p, self.axi
         m.submodules.offered = offered = Fifo(data.StructLayout({"entries": 1, "count_m1": 8}), max(2, p.outstanding))
-        address, count_m1 = Signal(p.address_width, reset_less=True), Signal(8, reset_less=True)
-        entries, were_entries, room, issued = Signal(), Signal(), Signal(), Signal()
+        address = Signal(p.address_width, reset_less=True)
+        count_m1 = Signal(8, reset_less=True)
+        entries = Signal()
+        were_entries = Signal()
+        room = Signal()
+        issued = Signal()
         burst = Signal.like(of_ranges.payload, name="burst")
         m.d.comb += [
             entries.eq(of_entries.valid & ~(of_ranges.valid & were_entries)),
@@ -122,8 +128,11 @@ class AxiWriter(wiring.Component):
         p, axi = self.p, self.axi
         word = data.StructLayout({"data": p.data_width, "strobe": p.data_bytes, "last": 1})
         m.submodules.words = words = Spare(word)  # so that `wready` does not reach into what makes the data
-        busy, entries, left = Signal(), Signal(reset_less=True), Signal(8, reset_less=True)
-        put, last = Signal(), Signal()
+        busy = Signal()
+        entries = Signal(reset_less=True)
+        left = Signal(8, reset_less=True)
+        put = Signal()
+        last = Signal()
         m.d.comb += [
             last.eq(left == 0),
             words.i.valid.eq(busy & (drop | Mux(entries, of_entries.valid, of_ranges.valid))),

@@ -58,7 +58,8 @@ class BlockReader(wiring.Component):
         ]
         # One range at a time: of the directory, which is rare and urgent, or of a block.
         asked = payload_register(m, self.ranges)
-        free, wanted = Signal(), Signal()
+        free = Signal()
+        wanted = Signal()
         mine = Signal(range_layout(p, tag_layout(p).size))
         m.d.comb += [free.eq(~self.ranges.valid | self.ranges.ready), index.ranges.ready.eq(free)]
         with m.If(self.ranges.ready):
@@ -82,7 +83,8 @@ class BlockReader(wiring.Component):
         count = Signal(range(p.codec.block + 1), reset_less=True)
         raw_bits = Signal(SIZE_BITS + 4, reset_less=True)
         size = Signal(SIZE_BITS + 1, reset_less=True)
-        raw, tag = Signal(), Signal(tag_layout(p))
+        raw = Signal()
+        tag = Signal(tag_layout(p))
         m.d.comb += [
             raw.eq(entry.symbol_bytes == 0),
             tag.block.eq(1), tag.raw.eq(raw), tag.count_m1.eq(count - 1), mine.tag.eq(tag),
@@ -99,7 +101,8 @@ class BlockReader(wiring.Component):
                 m.d.sync += [raw_bits.eq(count * job.width), size.eq(entry.symbol_bytes + entry.offset_bytes)]
                 m.next = "CHECK"
             with m.State("CHECK"):
-                raw_bytes, possible = Signal(SIZE_BITS + 1), Signal()
+                raw_bytes = Signal(SIZE_BITS + 1)
+                possible = Signal()
                 m.d.comb += [
                     raw_bytes.eq((raw_bits + 7) >> 3),
                     possible.eq(Mux(raw, size == raw_bytes, size < raw_bytes)),

@@ -73,7 +73,9 @@ class BlockWriter(wiring.Component):
         left = Signal(32, reset_less=True)  # values of the blocks that have not come yet
         raw_bits = Signal(SIZE_BITS + 4, reset_less=True)
         coded_bytes = Signal(SIZE_BITS + 1, reset_less=True)
-        raw, final, address = Signal(), Signal(), Signal(p.address_width, reset_less=True)
+        raw = Signal()
+        final = Signal()
+        address = Signal(p.address_width, reset_less=True)
         size = Signal(SIZE_BITS, reset_less=True)
         told = Signal(4)  # to whom the choice has gone
         told_all = Signal()
@@ -100,7 +102,8 @@ class BlockWriter(wiring.Component):
                 ]
                 m.next = "CHOICE"
             with m.State("CHOICE"):
-                raw_bytes, no_gain = Signal(SIZE_BITS), Signal()
+                raw_bytes = Signal(SIZE_BITS)
+                no_gain = Signal()
                 m.d.comb += [
                     raw_bytes.eq((raw_bits + 7) >> 3),
                     no_gain.eq(head.failed | (coded_bytes >= raw_bytes)),
@@ -126,9 +129,12 @@ class BlockWriter(wiring.Component):
 
     def _pass_chunks(self, m: Module, routes: Fifo, packer: RawPacker, crc: Crc32):
         """The chunks of a block in the form that was chosen, to the writer and the checksum."""
-        raw, offsets, end = Signal(), Signal(), Signal()
+        raw = Signal()
+        offsets = Signal()
+        end = Signal()
         source = Signal(chunk_layout(self.p))
-        offered, ready = Signal(), Signal()
+        offered = Signal()
+        ready = Signal()
         m.d.comb += [
             raw.eq(routes.o.p.raw),
             source.eq(Mux(raw, packer.chunks.p.as_value(), self.coded.p.as_value())),
@@ -147,7 +153,8 @@ class BlockWriter(wiring.Component):
 
     def _enter(self, m: Module, sizes: Fifo, crc: Crc32):
         """The entry of a block whose bytes have all been handed over."""
-        entry, address = self.entries.p, Signal(self.p.address_width, reset_less=True)
+        entry = self.entries.p
+        address = Signal(self.p.address_width, reset_less=True)
         both = Signal()
         m.d.comb += [
             both.eq(sizes.o.valid & crc.crc.valid),

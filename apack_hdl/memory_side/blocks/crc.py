@@ -130,7 +130,8 @@ class CrcRemainder(wiring.Component):
     def _loop(self, m: Module, valid, ready, parities, end, zeros):
         p, padded = self.p, self.padded
         first = Signal(init=1)
-        remainder, lacks = Signal(32, reset_less=True), Signal(len(zeros), reset_less=True)
+        remainder = Signal(32, reset_less=True)
+        lacks = Signal(len(zeros), reset_less=True)
         moved = multiply(remainder, zeros_matrix(p.data_bytes))
         m.d.comb += [
             ready.eq(~padded.valid | padded.ready),

@@ -49,8 +49,13 @@ class Merger(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         p, piece = self.p, self.pieces.payload
-        fresh, at, low = Signal(init=1), Signal(p.data_shift), Signal(p.data_shift)  # of the next piece
-        lane, first, total = Signal(p.data_shift), Signal(p.data_shift), Signal(p.data_shift + 1)
+        # of the next piece
+        fresh = Signal(init=1)
+        at = Signal(p.data_shift)
+        low = Signal(p.data_shift)
+        lane = Signal(p.data_shift)
+        first = Signal(p.data_shift)
+        total = Signal(p.data_shift + 1)
         fields = {"data": p.data_width, "lane": p.data_shift, "low": p.data_shift, "rest": p.data_shift, "full": 1}
         turned = Signal(data.StructLayout(fields | {"end": 1}), reset_less=True)
         valid, ready = Signal(name="turned_valid"), Signal(name="turned_ready")
@@ -80,9 +85,12 @@ class Merger(wiring.Component):
 
     def _join(self, m: Module, turned, valid, ready, fine):
         p, chunk = self.p, payload_register(m, self.merged)
-        held, rest = Signal(p.data_width, reset_less=True), Signal(p.data_shift, reset_less=True)
-        tail, room = Signal(), Signal()  # tail: `held` is to go, as the run is over
-        rotated, joined = rotate(m, turned.data, turned.lane, fine, "fine"), Signal(p.data_width)
+        held = Signal(p.data_width, reset_less=True)
+        rest = Signal(p.data_shift, reset_less=True)
+        tail = Signal()  # `held` is to go, as the run is over
+        room = Signal()
+        rotated = rotate(m, turned.data, turned.lane, fine, "fine")
+        joined = Signal(p.data_width)
         below = Cat((turned.lane > k).replicate(8) for k in range(p.data_bytes))
         two = turned.full & turned.end & (turned.rest != 0)
         m.d.comb += [

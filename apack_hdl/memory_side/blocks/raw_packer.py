@@ -54,7 +54,8 @@ class RawPacker(wiring.Component):
         with m.If(self.beats.ready):
             m.d.sync += [valid[0].eq(self.beats.valid), lasts[0].eq(self.beats.payload.last)]
 
-        moved, position = Signal(self.bits, reset_less=True), Signal(bits_for(self.units - 1))
+        moved = Signal(self.bits, reset_less=True)
+        position = Signal(bits_for(self.units - 1))
         m.d.comb += ready[0].eq(~valid[1] | ready[1])
         with m.If(ready[0]):
             m.d.sync += [valid[1].eq(valid[0]), lasts[1].eq(lasts[0]), end.eq(position * self.unit + length)]
@@ -98,8 +99,11 @@ class RawPacker(wiring.Component):
         p, size = self.p, self.p.data_bytes
         store = Signal(self.bits)
         units = Signal(bits_for(self.units - 1 + p.codec.width * self.scale))  # that are there, unless ``ending``
-        ending, left = Signal(), Signal(bits_for(-(-self.bits // 8)), reset_less=True)  # bytes of the block
-        final, give, room = Signal(), Signal(), Signal()
+        ending = Signal()
+        left = Signal(bits_for(-(-self.bits // 8)), reset_less=True)  # bytes of the block
+        final = Signal()
+        give = Signal()
+        room = Signal()
         shift = exact_log2(self.units)
         chunk = self.chunks.payload
         m.d.comb += [

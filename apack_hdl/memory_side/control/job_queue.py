@@ -54,7 +54,8 @@ class JobQueue(wiring.Component):
         m.submodules.results = results = MemoryFifo(result_layout(p), p.queue)
         m.submodules.check = check = JobCheck(p)
         connect(m, results.o, flipped(self.result))
-        head, room = jobs.o, Signal(range(p.queue + 1), init=p.queue)  # for results of jobs that have not begun
+        head = jobs.o
+        room = Signal(range(p.queue + 1), init=p.queue)  # for results of jobs that have not begun
         m.d.comb += [
             jobs.i.valid.eq(self.push), Value.cast(jobs.i.payload).eq(Value.cast(self.queued)),
             check.queued.eq(head.payload),

@@ -84,8 +84,11 @@ class DecoderArray(wiring.Component):
     def _reserve(self, m: Module) -> Value:
         """Give a reservation to the cell whose turn it is. Returns whether there is one."""
         E, port = self.engines, self.reserve
-        turn, number = Signal(E, init=1), Signal(bits_for(E - 1))  # the cell, one-hot and as a number
-        free, taken, on = Signal(), Signal(), Signal()
+        turn = Signal(E, init=1)  # the cell, one-hot
+        number = Signal(bits_for(E - 1))  # and as a number
+        free = Signal()
+        taken = Signal()
+        on = Signal()
         m.d.comb += [
             free.eq((turn & Cat(cell.reserve.ready for cell in self.cells)).any()),
             port.ready.eq(free & ~self.clearing),
@@ -108,8 +111,11 @@ class DecoderArray(wiring.Component):
     def _fill(self, m: Module):
         """Give chunks to the cell that their block was reserved in."""
         E, fill = self.engines, self.fill
-        to, known = Signal(E, init=1), Signal(init=not self.by_id)  # the cell, one-hot
-        taken, offsets, end = Signal(), Signal(), Signal()
+        to = Signal(E, init=1)  # the cell, one-hot
+        known = Signal(init=not self.by_id)
+        taken = Signal()
+        offsets = Signal()
+        end = Signal()
         m.d.comb += [
             fill.ready.eq(known & ~self.clearing),
             taken.eq(fill.valid & fill.ready),
@@ -145,7 +151,8 @@ class DecoderArray(wiring.Component):
 
     def _count(self, m: Module, reserved: Value):
         """Blocks in here."""
-        blocks, leaves = Signal(range(2 * self.p.decoder_lanes * self.engines + 1)), Signal()
+        blocks = Signal(range(2 * self.p.decoder_lanes * self.engines + 1))
+        leaves = Signal()
         m.d.comb += [
             leaves.eq(self.values.valid & self.values.ready & self.values.p.last),
             self.busy.eq((blocks != 0) & ~self.clearing),

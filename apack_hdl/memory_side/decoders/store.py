@@ -85,14 +85,20 @@ class BlockStore(wiring.Component):
     def _fill(self, m: Module):
         """Chunks to rows, and what is known of a block once it is there."""
         fill, S, last_row = self.fill.p, self.streams, self.rows - 1
-        here, second = Signal(S, init=1), Signal()  # the place: of which stream, and is it its second one
-        base, at = Signal(self.address), Signal(self.address)
+        here = Signal(S, init=1)  # the stream of the place
+        second = Signal()  # is it its second one
+        base = Signal(self.address)
+        at = Signal(self.address)
         limit = Signal(self.address, init=last_row - 1)  # one row at least must remain for the offsets
-        offsets, spent, over, done = Signal(), Signal(), Signal(), Signal()
+        offsets = Signal()
+        spent = Signal()
+        over = Signal()
+        done = Signal()
         following = Signal(self.address)
         row = Signal(self.row)
         counts = Signal.like(self.counts, name="kept_counts", reset_less=True)
-        empty, size = fill.bytes == 0, Signal(len(fill.bytes))
+        empty = fill.bytes == 0
+        size = Signal(len(fill.bytes))
         m.d.comb += [
             self.fill.ready.eq(1),
             self.counts.eq(counts),
@@ -153,9 +159,11 @@ class BlockStore(wiring.Component):
         S, ram = self.streams, self.ram
         ports = [*self.symbols, *self.offsets]
         pick = Signal(self.words, reset_less=True)  # the word of the row that was asked for
-        asked, down = Signal(), Signal()
+        asked = Signal()
+        down = Signal()
         restart = Signal(self.address, reset_less=True)
-        word, arrives = Signal(word_layout(WORD), reset_less=True), Signal(2 * S)
+        word = Signal(word_layout(WORD), reset_less=True)
+        arrives = Signal(2 * S)
         slot = Signal(2 * S, init=1)
         slot_before = Cat(slot[1:], slot[0])  # whose turn it was a cycle ago
         full = Signal(2 * S)
@@ -163,7 +171,8 @@ class BlockStore(wiring.Component):
 
         state = data.StructLayout({"row": self.address, "word": self.row["word"].width, "block": 2})
         ring = [Signal(state, name=f"reader_{k}", init={"row": self._start(-k % (2 * S), 0)}) for k in range(2 * S)]
-        now, then = ring[0], Signal(state)
+        now = ring[0]
+        then = Signal(state)
         starts = [[Const(self._start(r, second), self.address) for r in range(2 * S)] for second in (0, 1)]
         first, other = (select(m, slot, entries, f"start_{k}") for k, entries in enumerate(starts))
         m.d.comb += [
@@ -179,7 +188,8 @@ class BlockStore(wiring.Component):
         ]
 
         row = Signal(self.row)
-        final, fresh = Signal(), ring[1]
+        final = Signal()
+        fresh = ring[1]
         m.d.comb += [
             row.eq(ram.read_data),
             final.eq(row.last & (fresh.word == row.word)),

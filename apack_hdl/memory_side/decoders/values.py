@@ -115,11 +115,18 @@ class ValueStore(wiring.Component):
     def _give(self, m: Module):
         """Beats of the oldest block. Returns whether its last one is leaving."""
         S, out = self.streams, self.values
-        here, turn = Signal(S, init=1), Signal(2)  # the block's stream, and which of its blocks it is, modulo 4
-        first, row = Signal(self.address), Signal(self.address, reset_less=True)
-        begun, left = Signal(), Signal(bits_for(self.rows - 1), reset_less=True)  # beats behind this one
+        here = Signal(S, init=1)  # the block's stream
+        turn = Signal(2)  # and which of its blocks it is, modulo 4
+        first = Signal(self.address)
+        row = Signal(self.address, reset_less=True)
+        begun = Signal()
+        left = Signal(bits_for(self.rows - 1), reset_less=True)  # beats behind this one
         tail = Signal(self.lane_bits, reset_less=True)
-        begin, free, last, there, go = Signal(), Signal(), Signal(), Signal(), Signal()
+        begin = Signal()
+        free = Signal()
+        last = Signal()
+        there = Signal()
+        go = Signal()
         places = Signal(2 * S)
         count = select(m, places, list(self.counts), "count_here")
         is_filled = select(m, here, list(self.filled), "filled_here") != turn
@@ -174,7 +181,9 @@ class ValueStore(wiring.Component):
     def _reserve(self, m: Module, freed):
         """Places that are in use, and the numbers of the blocks in them."""
         places = 2 * self.streams
-        used, number, more = Signal(range(places + 1)), Signal(bits_for(places - 1)), Signal()
+        used = Signal(range(places + 1))
+        number = Signal(bits_for(places - 1))
+        more = Signal()
         m.d.comb += [
             self.reserve.ready.eq(used != places),
             more.eq(self.reserve.valid & self.reserve.ready),

@@ -58,7 +58,8 @@ class EncoderArray(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        p, clear = self.p, Signal()
+        p = self.p
+        clear = Signal()
         m.d.sync += clear.eq(self.clear)
         cells = [place(m, platform, f"cell_{k}", EncoderCell(p)) for k in range(p.engines)]
         m.d.comb += [cell.clear.eq(clear) for cell in cells]
@@ -103,7 +104,10 @@ class EncoderArray(wiring.Component):
 
     def _count(self, m: Module, drain, clear):
         """Blocks in here, those under way in the trees too."""
-        within, comes, leaves, blocks = Signal(), Signal(), Signal(), Signal(bits_for(self._most_blocks()))
+        within = Signal()
+        comes = Signal()
+        leaves = Signal()
+        blocks = Signal(bits_for(self._most_blocks()))
         take = self.fill.valid & self.fill.ready
         m.d.comb += [
             comes.eq(take & ~within),

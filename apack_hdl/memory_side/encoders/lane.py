@@ -62,7 +62,8 @@ class EncoderLane(wiring.Component):
 
     def _tell(self, m: Module, free: Signal):
         """Heads of complete blocks, each once."""
-        told, here = Signal(2), Signal()
+        told = Signal(2)
+        here = Signal()
         waits = self.coder.coded & ~told
         sizes = Signal(self.coder.sizes[0].shape())
         head = self.head.payload
@@ -85,7 +86,8 @@ class EncoderLane(wiring.Component):
         room = Signal()  # for a row in the memories' outputs
         fetched = self._fetch(m, room)
         came = Signal(fetched.payload.shape(), reset_less=True)
-        there, give = Signal(), Signal()
+        there = Signal()
+        give = Signal()
         m.d.comb += [
             give.eq(there & (~self.data.valid | self.data.ready)),
             room.eq(~there | give),
@@ -108,10 +110,17 @@ class EncoderLane(wiring.Component):
         fields = {name: field.shape for name, field in self.data.payload.shape() if name != "data"}
         fetched = stream.Signature(data.StructLayout(fields | {"place": 1, "source": 3})).create()
         size_layout, row_bits = coder.sizes[0][0].shape(), max(store.row_bits, coder.row_bits)
-        asked, wanted = Signal(), Signal(take_layout(), reset_less=True)
-        busy, here, second, raw = Signal(), Signal(), Signal(), Signal(reset_less=True)
-        row, left = Signal(row_bits, reset_less=True), Signal(row_bits, reset_less=True)
-        fetch, final, over = Signal(), Signal(), Signal()
+        asked = Signal()
+        wanted = Signal(take_layout(), reset_less=True)
+        busy = Signal()
+        here = Signal()
+        second = Signal()
+        raw = Signal(reset_less=True)
+        row = Signal(row_bits, reset_less=True)
+        left = Signal(row_bits, reset_less=True)
+        fetch = Signal()
+        final = Signal()
+        over = Signal()
         symbols, offsets, size = (Signal(size_layout, name=name) for name in ("symbols_size", "offsets_size", "size"))
         last_row, tail = (Mux(here, own[1], own[0]) for own in (store.last_row, store.tail))
         m.d.comb += [

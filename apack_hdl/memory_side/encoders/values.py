@@ -66,8 +66,12 @@ class ValueStore(wiring.Component):
         here, row = self._fill(m, rams, waits)
 
         # Fetching: the beat after the one whose values are being given.
-        next_place, next_row = Signal(), Signal(self.row_bits)
-        there, final, fetch, have = Signal(), Signal(), Signal(), Signal()
+        next_place = Signal()
+        next_row = Signal(self.row_bits)
+        there = Signal()
+        final = Signal()
+        fetch = Signal()
+        have = Signal()
         complete = Mux(next_place, waits[1], waits[0])
         m.d.comb += [
             there.eq(complete | ((here == next_place) & (row != next_row))),
@@ -85,7 +89,8 @@ class ValueStore(wiring.Component):
         chosen = [Signal(p.beat_values, name=f"chosen_{q}") for q in range(2)]
         current = Signal(reset_less=True)
         m.submodules.buffer = buffer = Spare(value_layout(p.codec))
-        give, over = Signal(), Signal()
+        give = Signal()
+        over = Signal()
         m.d.comb += [
             give.eq(have & buffer.i.ready),
             over.eq(give & (left == 0)),
@@ -122,7 +127,10 @@ class ValueStore(wiring.Component):
     def _fill(self, m: Module, rams: list, waits: Signal):
         """Write beats; returns the place and the row that the next one goes to."""
         beat = self.fill.payload
-        here, row, full, take = Signal(), Signal(self.row_bits), Signal(2), Signal()
+        here = Signal()
+        row = Signal(self.row_bits)
+        full = Signal(2)
+        take = Signal()
         m.d.comb += [
             self.fill.ready.eq(~Mux(here, full[1], full[0])),
             take.eq(self.fill.valid & self.fill.ready),

@@ -57,7 +57,9 @@ class WordStore(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         ram = place(m, platform, "words", Ram(self.p.data_width, 2 * self.p.stored_rows, self.lanes))
-        valid, word, second = Signal(), Signal(word_layout(WORD)), ~self.symbols.valid
+        valid = Signal()
+        word = Signal(word_layout(WORD))
+        second = ~self.symbols.valid
         m.d.comb += [
             self.symbols.ready.eq(1),
             self.offsets.ready.eq(second),
@@ -68,13 +70,16 @@ class WordStore(wiring.Component):
         here, lane, row = (
             Mux(second, getattr(ports[1], name), getattr(ports[0], name)) for name in ("here", "lane", "row")
         )
-        at, q = Signal(self.lanes), Signal()
+        at = Signal(self.lanes)
+        q = Signal()
         m.d.comb += [at.eq(lane), q.eq(here)]
 
         # A row is taken by its first word (of 0 bytes in an empty stream), which clears the rest of it: so there are
         # zeros behind the last one.
-        begins, writes = Signal(), Signal()
-        failed, full = Signal(2), Signal(2)
+        begins = Signal()
+        writes = Signal()
+        failed = Signal(2)
+        full = Signal(2)
         m.d.comb += [
             begins.eq(valid & at[0]),
             writes.eq(valid & ~Mux(q, failed[1], failed[0]) & ~(at[0] & Mux(q, full[1], full[0]))),
@@ -99,8 +104,10 @@ class WordStore(wiring.Component):
 
     def _write(self, m: Module, ram: Ram, writes: Value, at: Value, row: Value, word: Value):
         """Into the memory in the next cycle: it may be far away, and wide."""
-        lanes, place_of_word = Signal(self.lanes), Signal(self.lanes, reset_less=True)
-        address, data_ = Signal(self.row_bits, reset_less=True), Signal(WORD, reset_less=True)
+        lanes = Signal(self.lanes)
+        place_of_word = Signal(self.lanes, reset_less=True)
+        address = Signal(self.row_bits, reset_less=True)
+        data_ = Signal(WORD, reset_less=True)
         m.d.sync += [
             lanes.eq(Cat(writes & at[: k + 1].any() for k in range(self.lanes))),
             place_of_word.eq(at), address.eq(row), data_.eq(word),

@@ -50,7 +50,8 @@ class Spread(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        turns, payload = _Turns(m, self.shares), Signal(self.i.payload.shape(), reset_less=True)
+        turns = _Turns(m, self.shares)
+        payload = Signal(self.i.payload.shape(), reset_less=True)
         offered = Signal(len(self.shares))
         leaves = offered & Cat(*(o.ready for o in self.o))
         m.d.comb += self.i.ready.eq(~offered.any() | leaves.any())
@@ -82,7 +83,9 @@ class Gather(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         turns, payload = _Turns(m, self.shares), payload_register(m, self.o)
-        room, there, over = Signal(), Signal(), Signal()
+        room = Signal()
+        there = Signal()
+        over = Signal()
         m.d.comb += [
             room.eq(~self.o.valid | self.o.ready),
             there.eq((turns.chosen & Cat(*(i.valid for i in self.i))).any()),
@@ -122,9 +125,14 @@ class Choose(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         count, payload = len(self.i), payload_register(m, self.o)
-        offered, behind, within = Signal(count), Signal(count), Signal()
-        last, first, chosen = Signal(count), Signal(count), Signal(count)
-        room, there = Signal(), Signal()
+        offered = Signal(count)
+        behind = Signal(count)
+        within = Signal()
+        last = Signal(count)
+        first = Signal(count)
+        chosen = Signal(count)
+        room = Signal()
+        there = Signal()
         late = offered & behind  # inputs behind the last one come first
         m.d.comb += [
             offered.eq(Cat(*(i.valid for i in self.i))),
@@ -160,7 +168,8 @@ class Fork(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        payload, offered = Signal(self.i.payload.shape(), reset_less=True), Signal(len(self.o))
+        payload = Signal(self.i.payload.shape(), reset_less=True)
+        offered = Signal(len(self.o))
         waits = offered & ~Cat(*(o.ready for o in self.o))
         m.d.comb += self.i.ready.eq(~waits.any())
         m.d.sync += offered.eq(waits)

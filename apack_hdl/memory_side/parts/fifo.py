@@ -37,8 +37,11 @@ class Fifo(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         places = [Signal(self.shape, name=f"place{k}", reset_less=True) for k in range(self.depth)]
-        write, read = Signal(self.depth, init=1), Signal(self.depth, init=1)  # one-hot
-        put, get = Signal(), Signal()
+        # one-hot
+        write = Signal(self.depth, init=1)
+        read = Signal(self.depth, init=1)
+        put = Signal()
+        get = Signal()
         m.d.comb += [
             self.i.ready.eq(self.level != self.depth),
             self.o.valid.eq(self.level != 0),

@@ -39,8 +39,12 @@ class MemoryFifo(wiring.Component):
         places = exact_log2(self.depth)
         payload = Value.cast(self.i.payload)
         ram = place(m, platform, "ram", Ram(len(payload), self.depth))
-        write, read = Signal(places + 1), Signal(places + 1)  # a bit more tells a full memory from an empty one
-        put, get, some = Signal(), Signal(), Signal()
+        # a bit more tells a full memory from an empty one
+        write = Signal(places + 1)
+        read = Signal(places + 1)
+        put = Signal()
+        get = Signal()
+        some = Signal()
         m.d.comb += [
             some.eq(write != read),
             self.i.ready.eq((write ^ read) != self.depth),

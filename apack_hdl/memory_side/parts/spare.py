@@ -26,7 +26,8 @@ class Spare(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         payload, given = Signal(self.shape, reset_less=True, name="payload"), Value.cast(self.i.payload)
-        spare, full = Signal(len(given), reset_less=True), Signal()
+        spare = Signal(len(given), reset_less=True)
+        full = Signal()
         m.d.comb += [self.i.ready.eq(~full), self.o.payload.eq(payload)]
         with m.If(~self.o.valid | self.o.ready):
             m.d.sync += [

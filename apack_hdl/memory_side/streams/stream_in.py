@@ -60,9 +60,14 @@ class StreamIn(wiring.Component):
         rest = Signal(bits_for(V), reset_less=True)  # values of the job's last beat
         rest_units = Signal(bits_for(K), reset_less=True)  # and the units they reach into
         usual = Signal.like(rest_units)  # units of any other beat
-        final, ends, need, give = Signal(), Signal(), Signal.like(rest_units), Signal()
+        final = Signal()
+        ends = Signal()
+        need = Signal.like(rest_units)
+        give = Signal()
         store = UnitStore(m, p, drop=give, units=need)
-        next_need, wanted, over = Signal.like(need), Signal(), Signal()
+        next_need = Signal.like(need)
+        wanted = Signal()
+        over = Signal()
         m.d.comb += [
             usual.eq(Mux(job.dense, job.width, K)),
             final.eq(left <= V),

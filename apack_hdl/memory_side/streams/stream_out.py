@@ -52,10 +52,16 @@ class StreamOut(wiring.Component):
         beat_bytes = p.stream_width // 8
         self.job = job = Signal(transfer_layout(p), reset_less=True)
         left = Signal(32)  # values of the job that have not come yet
-        flush, tail = Signal(), Signal(bits_for(2 * beat_bytes), reset_less=True)  # the packet ends; bytes left of it
+        flush = Signal()  # the packet ends
+        tail = Signal(bits_for(2 * beat_bytes), reset_less=True)  # bytes left of it
         number = Signal(ID_BITS, reset_less=True)  # of the block that is in the store
-        full, units, width = Signal(), Signal(bits_for(K)), Signal(bits_for(K))
-        give, last, free, ends = Signal(), Signal(), Signal(), Signal()
+        full = Signal()
+        units = Signal(bits_for(K))
+        width = Signal(bits_for(K))
+        give = Signal()
+        last = Signal()
+        free = Signal()
+        ends = Signal()
         store = UnitStore(m, p, drop=give, units=units)
         m.d.comb += [
             full.eq(store.level >= K),
