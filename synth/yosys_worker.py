@@ -90,7 +90,7 @@ def _map_to_cells(job: dict, run, design, ys) -> dict:
     _name_cells(json.loads(Path(f"{name}.netlist.json").read_text()), design, flops, gate, identifier)
     _split(run, design)
     if job["cut"]:
-        _buffer_ports(job, top, ys)
+        _buffer_ports(job, design, ys)
     run(f"tee -q -o {name}.stat.json stat -json {liberty}")
     if not job["flatten"]:  # counted by block; timed as one flat netlist, whose names still tell the block
         run("flatten")
@@ -129,18 +129,20 @@ def _cut(job: dict, run, design, ys) -> None:
         run(f"delete {name}")
 
 
-def _buffer_ports(job: dict, top, ys) -> None:
+def _buffer_ports(job: dict, design, ys) -> None:
     """A net that goes to many modules that were cut out leaves through many ports, of which the mapper has seen but
     one: give them buffers, as wide trees as it makes itself."""
+    top = design.module(ys.IdString(f"\\{job['top']}"))
     cells = ys.Design()
     ys.run_pass(f"read_liberty -lib -ignore_miss_func {job['liberty']}", cells)
     buffer = cells.module(ys.IdString(f"\\{job['buffer']}"))
     pins = {wire.port_input: wire.name for wire in buffer.wires_.values() if wire.port_input or wire.port_output}
     kept, ports = [], {}
     for left, right in top.connections():
-        wire = left.as_wire() if left.is_wire() else None
-        if wire is not None and wire.port_output and right.is_wire():
-            ports.setdefault(right.as_wire().name.str(), (right, []))[1].append(left)
+        ends = [signal.as_bit() for signal in (left, right)]  # the wire of a port may have other bits
+        if all(bit.is_wire() for bit in ends) and ends[0].wire.port_output:
+            source = ends[1].wire.name.str(), ends[1].offset
+            ports.setdefault(source, (right, []))[1].append(left)
         else:
             kept.append((left, right))
     for source, driven in ports.values():
