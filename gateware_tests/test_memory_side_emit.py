@@ -7,6 +7,8 @@ import random
 import re
 import shutil
 import subprocess
+import sys
+from dataclasses import replace
 
 import pytest
 import yaml
@@ -14,6 +16,7 @@ from amaranth import Module, Shape, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
+from apack_hdl.emit import emit
 from apack_hdl.memory_side.axi.ports import axi_lite, axi_read, axi_stream, axi_write
 from apack_hdl.memory_side.emit import count_instances, emit_block, emit_memory_side
 from apack_hdl.memory_side.layouts import beat_layout
@@ -110,6 +113,62 @@ def test_outputs_that_nobody_reads_have_names_that_say_so():
     text = chain()[1]
     assert {".seen(cell_0_seen_unused)", ".twice(read_twice_unused)"} <= {*re.findall(r"\.\w+\(\w+\)", text)}
     assert ".seen({cell_2_seen_unused, cell_2_seen, cell_2_seen_unused_2})" in text
+
+
+NOTHING = re.compile(r"(signal|net|port)(_\d+)*(_(value|next|when|choices|unused))*")
+
+
+def nameless(text: str) -> list[str]:
+    """The wires and registers of a Verilog text whose names say nothing."""
+    names = re.findall(r"^ +(?:input |output )?(?:wire|reg) (?:\[\S+\] )?(\w+)", text, re.MULTILINE)
+    assert len(names) > 50 and not re.search(r"[$\\]", re.sub(r"//.*|\$signed", "", text)), "no escapes"
+    return [name for name in names if NOTHING.fullmatch(name)]
+
+
+@pytest.fixture(scope="module")
+def block(tmp_path_factory):
+    """The files of a whole block."""
+    return emit_memory_side(replace(SMALL, order="by id"), out_dir=tmp_path_factory.mktemp("block"))
+
+
+def test_every_name_of_the_block_says_something(block):
+    assert nameless(block[0].read_text()) == []
+
+
+def test_verilator_has_nothing_to_say_about_the_block(block):
+    verilog, _, _, waivers = block
+    assert TOOL.lint(verilog, waivers) == ""
+    assert re.findall("^lint_off.*", waivers.read_text(), re.MULTILINE) == [
+        'lint_off -rule DECLFILENAME -file "*apack_memory_side.v"'
+    ], "nothing is overlooked but that a file has several modules"
+
+
+@pytest.mark.skipif(shutil.which("iverilog") is None, reason="needs Icarus Verilog (iverilog)")
+def test_icarus_has_nothing_to_say_about_the_block(block):
+    command = ["iverilog", "-Wall", "-g2005", "-s", "apack_memory_side", "-o", "/dev/null", str(block[0])]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert (done.returncode, done.stdout + done.stderr) == (0, "")
+
+
+def test_yosys_finds_no_problem_in_the_block(block):
+    """In a process of its own: Yosys ends the one it is in when it meets an error."""
+    pytest.importorskip("pyosys")
+    script = (
+        "from pyosys import libyosys as ys; d = ys.Design(); "
+        f"[ys.run_pass(c, d) for c in ['read_verilog {block[0]}', 'hierarchy -check -top apack_memory_side', "
+        "'proc', 'check -assert']]"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0 and "Found and reported 0 problems." in done.stdout, done.stdout[-500:] + done.stderr
+    assert "Warning" not in done.stdout + done.stderr
+
+
+@pytest.mark.parametrize(("engine", "options"), [
+    ("encoder", {}), ("encoder", {"streams": 3, "banks": 2}), ("decoder", {}),
+    ("decoder", {"streams": 5, "search": "division"}), ("decoder", {"streams": 4, "search": "quaternary"}),
+])
+def test_every_name_of_an_engine_says_something(engine, options, tmp_path):
+    assert nameless(emit(SMALL.codec, engine, out_dir=tmp_path, **options)[0].read_text()) == []
 
 
 def test_lint_has_nothing_to_say_about_parts(tmp_path):

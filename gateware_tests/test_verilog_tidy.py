@@ -246,6 +246,55 @@ def test_fields_dead_bits_and_instances():
         """)
 
 
+def test_ports_that_share_a_name_are_called_after_what_takes_them():
+    """Two nets of one name cross a module, and one without a name leaves it."""
+    text = tidied(r"""
+        module top(a, b, x, y);
+          input a;  input b;
+          output [1:0] x;  output y;
+          wire \$9 ;
+          \top.mid  mid ( .\i$1 (a), .\i$2 (b), .\port$7$0 (\$9 ), .x(x) );
+          \top.far  far ( .taken(\$9 ), .y(y) );
+        endmodule
+        module \top.mid (\i$1 , \i$2 , \port$7$0 , x);
+          input \i$1 ;  input \i$2 ;
+          output \port$7$0 ;  output [1:0] x;
+          assign \port$7$0  = \i$1  ^ \i$2 ;
+          \top.mid.one  one ( .i(\i$1 ), .o(x[0]) );
+          \top.mid.two  two ( .i(\i$2 ), .o(x[1]) );
+        endmodule
+        module \top.mid.one (i, o);
+          input i;  output o;
+          assign o = ~i;
+        endmodule
+        module \top.mid.two (i, o);
+          input i;  output o;
+          assign o = ~i;
+        endmodule
+        module \top.far (taken, y);
+          input taken;  output y;
+          assign y = ~taken;
+        endmodule
+        """)
+    assert ".one_i(a)" in text and ".two_i(b)" in text and "assign far_taken = one_i ^ two_i;" in text
+
+
+def test_registers_that_share_a_name():
+    """What an output shows is that output; what shares the name of an input says that it is a register."""
+    text = tidied(r"""
+        module m(clk, x, y, z);
+          input clk;  input x;
+          output y;  output z;
+          reg \y$1 ;  reg \x$2 ;
+          always @(posedge clk) \y$1  <= x;
+          always @(posedge clk) \x$2  <= x;
+          assign y = \y$1 ;
+          assign z = \x$2  & \y$1 ;
+        endmodule
+        """)
+    assert "output reg y" in text and "y <= x;" in text and "x_reg <= x;" in text and "assign z = x_reg & y;" in text
+
+
 def test_dummies_where_an_operator_gives_too_much():
     text = tidied(r"""
         module m(a, s, x);

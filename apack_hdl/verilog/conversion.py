@@ -64,6 +64,7 @@ def tidy_up(modules: list[Module], streams: list[str], taken: set[str]) -> dict[
         for process in module.processes:
             process.body = tidy.simplify_cases(process.body)
         tidy.assign_constants(module)
+        registers.show_registers(module)
     check_driven(modules)
     tidy.mention_unused(modules[0])
     chosen = names.choose_names(modules, taken)

@@ -1,6 +1,7 @@
 """Names for modules, instances and nets: legal without escapes, unique, and saying what the thing is."""
 
 import re
+from collections import Counter
 from collections.abc import Iterator
 
 from .tree import Case, Expr, If, Instance, Module, Ref, assigns_in, reads_in, refs
@@ -63,21 +64,26 @@ class _Design:
         self.module_names = taken
         taken |= KEYWORDS | {module.name for module in modules if module.given is not None}
 
-    def rename(self, module: Module) -> dict[str, str]:
-        """Rename a module and those below; returns the new names of its nets."""
+    def rename(self, module: Module, known_as: dict[str, str] | None = None) -> dict[str, str]:
+        """Rename a module and those below; returns the new names of its nets. ``known_as``: what its ports are called
+        where it is used, for those whose own name is none, or that of another one."""
         if module.given is not None:
             return {net: net for net in module.nets}
         module.name = unique(plain(module.name), self.module_names)
         taken = set(KEYWORDS)
         for states in module.states.values():
             states.update({value: unique(plain(name), taken) for value, name in states.items()})
-        names = {net: unique(plain(net) or "port", taken) for net, details in module.nets.items() if details.direction}
+        names = self._ports(module, known_as or {}, taken)
         for instance in module.instances:
-            self._instance(instance, taken)
+            self._instance(module, instance, taken)
         self._connections(module, names, taken)
+        registers, users = _registers(module), _users(module.instances)
         for net in module.nets:
             if net not in names and plain(net):
-                names[net] = unique(plain(net), taken)
+                name = plain(net)
+                if name in taken:  # after the instance that takes it; a register as netlists call them
+                    name = users.get(net) or (f"{name}_reg" if net in registers else name)
+                names[net] = unique(name, taken)
         for net, purpose in _purposes(module, names):
             names[net] = unique(purpose, taken)
         names |= {net: unique("net", taken) for net in module.nets if net not in names}
@@ -86,19 +92,43 @@ class _Design:
         module.replace(lambda ref: Ref(names[ref.net], ref.high, ref.low, ref.whole))
         return names
 
-    def _instance(self, instance: Instance, taken: set[str]):
+    def _ports(self, module: Module, known_as: dict[str, str], taken: set[str]) -> dict[str, str]:
+        """Ports keep their names. Those that would share one are called after what they are connected to: the port of
+        an instance within, or beside the module; a port without a name, after the net it is connected to."""
+        ports = [net for net, details in module.nets.items() if details.direction]
+        shared = Counter(map(plain, ports))
+        inside = _users(module.instances)
+        names = {net: unique(plain(net), taken) for net in ports if plain(net) and shared[plain(net)] == 1}
+        for net in ports:
+            if net not in names:
+                names[net] = unique(inside.get(net) or known_as.get(net) or plain(net) or "port", taken)
+        return names
+
+    def _instance(self, module: Module, instance: Instance, taken: set[str]):
         child = self.modules[instance.module]
-        ports = self.rename(child)
+        ports = self.rename(child, self._known_as(module, instance))
         instance.module = child.name
         instance.ports = {ports[port]: expr for port, expr in instance.ports.items()}
         base = plain(instance.name)
         hidden = base in taken or base in child.nets or base in child.inner  # a net may not hide the instance it is in
         instance.name = unique(f"u_{base}" if hidden else base, taken)
 
+    def _known_as(self, module: Module, instance: Instance) -> dict[str, str]:
+        """What an instance's ports are connected to: a port of one other instance, else a net."""
+        others = [other for other in module.instances if other is not instance]
+        users = _users(others)
+        known = {}
+        for port, expr in instance.ports.items():
+            nets = {ref.net for ref in refs(expr)}
+            if len(nets) == 1:
+                (net,) = nets
+                known[port] = users.get(net) or plain(net)
+        return known
+
     def _connections(self, module: Module, names: dict[str, str], taken: set[str]):
         """Nets that an instance drives, or that only exist to drive it, are called after it and its port."""
         children = {child.name: child for child in self.modules.values()}
-        registers = {ref.net for p in module.processes if p.clock for a in assigns_in(p.body) for ref in refs(a.target)}
+        registers, users = _registers(module), _users(module.instances)
         for direction in ("output", "input"):
             for instance in module.instances:
                 for port, expr in instance.ports.items():
@@ -107,10 +137,29 @@ class _Design:
                     parts = [ref.net for ref in refs(expr) if ref.net not in names]
                     if direction == "input":
                         parts = [net for net in parts if net not in registers and plain(net) == port.rstrip("_")]
+                    shared = Counter(map(plain, parts))
                     for net in parts:
                         end = port if len(parts) == 1 else plain(net)
                         end = f"{port}_unused" if net.endswith(".unused") else end
-                        names[net] = unique(f"{instance.name.removeprefix('u_')}_{end}".rstrip("_"), taken)
+                        name = f"{instance.name.removeprefix('u_')}_{end}".rstrip("_")
+                        # Nets of one name are called after the instances that take them
+                        names[net] = unique(users.get(net, name) if shared[plain(net)] > 1 else name, taken)
+
+
+def _registers(module: Module) -> set[str]:
+    """The nets that are registers, all of their bits or some."""
+    clocked = (process for process in module.processes if process.clock)
+    return {ref.net for process in clocked for assign in assigns_in(process.body) for ref in refs(assign.target)}
+
+
+def _users(instances: list[Instance]) -> dict[str, str]:
+    """Nets of which a single port of these instances has all bits: name of the instance, and of the port."""
+    users = {}
+    for instance in instances:
+        for port, expr in instance.ports.items():
+            if isinstance(expr, Ref) and expr.whole:
+                users.setdefault(expr.net, []).append((plain(instance.name), plain(port)))
+    return {net: f"{name}_{port}" for net, [(name, port), *more] in users.items() if port and not more}
 
 
 def plain(name: str) -> str:

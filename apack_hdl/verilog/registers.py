@@ -1,5 +1,8 @@
 """One ``always`` block per register; Yosys has a next-state variable, a block for it, and a block that copies it."""
 
+from collections import Counter
+
+from .names import plain
 from .tree import Assign, If, Module, Ref, assigns_in, read_counts, refs, replace_refs, rewrite
 from .widths import select
 
@@ -28,6 +31,29 @@ def fold_next_state(module: Module):
         else:
             process.body = _reset_first(process.body)
     module.processes = [process for process in module.processes if not any(process is gone for gone in folded)]
+
+
+def show_registers(module: Module):
+    """A register that shares its name with another net, and is what an output shows, becomes that output."""
+    shared = Counter(map(plain, module.nets))
+    clocked = [process for process in module.processes if process.clock]
+    registers = {ref.net for process in clocked for assign in assigns_in(process.body) for ref in refs(assign.target)}
+    shown, kept = {}, []
+    for assign in module.assigns:
+        match assign:
+            case Assign(Ref(output, whole=True), Ref(net, whole=True)) if (
+                net in registers - shown.keys() and shared[plain(net)] > 1
+                and module.nets[output].direction == "output" and not module.nets[net].direction
+            ):
+                shown[net] = output
+            case _:
+                kept.append(assign)
+    module.assigns = kept
+    for net, output in shown.items():
+        del module.nets[net]
+        if net in module.states:
+            module.states[output] = module.states.pop(net)
+    module.replace(lambda ref: Ref(shown.get(ref.net, ref.net), ref.high, ref.low, ref.whole))
 
 
 def _retarget(body: tuple, old: str, new) -> tuple:

@@ -20,7 +20,8 @@ def write_out(module: Module):
         assign.target.net: assign.value
         for assign in module.assigns
         if isinstance(assign.target, Ref) and assign.target.whole and ANONYMOUS.match(assign.target.net)
-        if assign.target.net not in connected and not _picks(assign.value)
+        if assign.target.net not in connected and not module.nets[assign.target.net].direction
+        if not _picks(assign.value)
     }
     written, kept = {}, set()
 
