@@ -23,8 +23,10 @@ class AxiWriter(wiring.Component):
     ``flush``, waits for the next range; a beat is never written twice but by a range that goes back.
 
     A burst is offered as soon as its range was taken, and its data are waited for: so a **range's chunks must follow
-    whatever happens** to later ranges; they may wait for entries to be taken, as two lines of 64 bytes of them are held
-    apart from the data. No chunk has bytes of two ranges. Bursts of ranges and of entries take turns if both wait.
+    whatever happens** to later ranges. They may wait for entries to be taken: two lines of 64 bytes of them are held
+    apart from the data, and the bursts of a line that is complete go before those of ranges. So what a line waits for
+    are ranges taken before its last entry, and these have the other line, as long as ranges are taken no more than
+    eight entries ahead. No chunk has bytes of two ranges.
 
     A beat per cycle for full chunks; fewer bytes in a chunk cost nothing but that. Between ranges no cycle is lost, but
     one at a flush whose bytes make two beats. From a range to its ``awvalid`` 3 cycles, from the chunk that
@@ -89,12 +91,11 @@ class AxiWriter(wiring.Component):
         address = Signal(p.address_width, reset_less=True)
         count_m1 = Signal(8, reset_less=True)
         entries = Signal()
-        were_entries = Signal()
         room = Signal()
         issued = Signal()
         burst = Signal.like(of_ranges.payload, name="burst")
         m.d.comb += [
-            entries.eq(of_entries.valid & ~(of_ranges.valid & were_entries)),
+            entries.eq(of_entries.valid),
             room.eq((~axi.awvalid | axi.awready) & (under_way != p.outstanding) & ~drop),
             of_ranges.ready.eq(room & ~entries),
             of_entries.ready.eq(room & entries),
@@ -116,9 +117,7 @@ class AxiWriter(wiring.Component):
             self.error.eq(axi.bvalid & axi.bresp[1]),
         ]
         with m.If(issued):
-            m.d.sync += [
-                address.eq(burst.beat << p.data_shift), count_m1.eq(burst.count_m1), were_entries.eq(entries)
-            ]
+            m.d.sync += [address.eq(burst.beat << p.data_shift), count_m1.eq(burst.count_m1)]
         with m.If(issued ^ axi.bvalid):
             m.d.sync += under_way.eq(Mux(issued, under_way + 1, under_way - 1))
         return offered.o
