@@ -3,11 +3,12 @@
 import random
 
 import pytest
-from drivers import Bench
+from drivers import Bench, simulate
 from encoder_jobs import Job, random_blocks, small_side
 from models import random_block, random_table
 
 from apack_hdl.memory_side.encoders.cell import EncoderCell
+from apack_hdl.memory_side.encoders.lane import EncoderLane
 from apack_hdl.memory_side.parameters import MemorySide
 from golden.config import CodecConfig
 from golden.table import SymbolTable
@@ -119,3 +120,25 @@ def test_timing():
     run, _ = check(bench, table, blocks[:2], 1, raw_share=0, busy=eager | {"head": lambda now: now > 100})
     times = run.times["data"]
     assert times[-1] - times[0] == len(times)
+
+
+@pytest.mark.parametrize("last_bytes, failed", [(3, 0), (4, 1)])
+def test_size_beyond_its_field(last_bytes, failed):
+    """65535 bytes of symbols are told; with one more, for which there is room, the block is of no use."""
+    dut = EncoderLane(small(CodecConfig(block=65535), data_width=32))
+
+    async def main(ctx):
+        ctx.set(dut.symbols.payload.bytes, 4)
+        ctx.set(dut.symbols.valid, 1)  # and ready, always
+        await ctx.tick().repeat((1 << 14) - 1)
+        ctx.set(dut.symbols.payload, {"bytes": last_bytes, "last": 1})
+        await ctx.tick()
+        ctx.set(dut.symbols.valid, 0)
+        ctx.set(dut.offsets.payload.last, 1)
+        ctx.set(dut.offsets.valid, 1)
+        await ctx.tick()
+        head = ctx.get(dut.head.payload)
+        assert ctx.get(dut.head.valid) and head["failed"] == failed
+        assert failed or (head["symbol_bytes"], head["offset_bytes"]) == (65535, 0)
+
+    simulate(dut, main)

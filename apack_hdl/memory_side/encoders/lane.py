@@ -7,7 +7,7 @@ from amaranth.utils import exact_log2
 
 from ...layouts import value_layout, word_layout
 from ...registers import payload_register
-from ..layouts import beat_layout, drain_layout, head_layout, take_layout
+from ..layouts import SIZE_BITS, beat_layout, drain_layout, head_layout, take_layout
 from ..parameters import MemorySide
 from .values import ValueStore
 from .words import WORD, WordStore
@@ -67,13 +67,15 @@ class EncoderLane(wiring.Component):
         waits = self.coder.coded & ~told
         sizes = Signal(self.coder.sizes[0].shape())
         head = self.head.payload
+        symbol_bytes = Signal(SIZE_BITS + 1)  # there is room for 65536 if a raw block may have 65535
         m.d.comb += [
+            symbol_bytes.eq((sizes[0].word << 2) + sizes[0].bytes),
             self.head.valid.eq(Mux(here, waits[1], waits[0])),
             sizes.eq(Mux(here, self.coder.sizes[1].as_value(), self.coder.sizes[0].as_value())),
             head.count_m1.eq(Mux(here, *(Cat(self.store.tail[q], self.store.last_row[q]) for q in (1, 0)))),
-            head.symbol_bytes.eq((sizes[0].word << 2) + sizes[0].bytes),
+            head.symbol_bytes.eq(symbol_bytes),
             head.offset_bytes.eq((sizes[1].word << 2) + sizes[1].bytes),
-            head.failed.eq(Mux(here, self.coder.failed[1], self.coder.failed[0])),
+            head.failed.eq(Mux(here, self.coder.failed[1], self.coder.failed[0]) | symbol_bytes[-1]),
         ]
         for q in range(2):
             with m.If(free[q]):
