@@ -87,12 +87,14 @@ class Decompressor(wiring.Component):
         read_error = self._distribute(m, forget, blocks, crc, reader, array)
         checked, wrong = self._check(m, crc, expected, runner.begin)
         delivered, bad = self._deliver(m, array, runner.begin)
+        # What is wrong with the blocks before is found first, and what is right is delivered.
+        corrupt = blocks.corrupt & ~expected.o.valid & ~array.busy
         faults = [
             (self.abort, Error.ABORTED, delivered),
             (read_error, Error.READ, checked),
             (wrong, Error.CHECKSUM, checked),
             (bad, Error.STREAM, delivered),
-            (blocks.corrupt, Error.DIRECTORY, blocks.blocks),
+            (corrupt, Error.DIRECTORY, blocks.blocks),
         ]
         for seen, problem, block in reversed(faults):
             with m.If(seen):

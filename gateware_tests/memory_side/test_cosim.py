@@ -9,9 +9,9 @@ from apack_hdl.memory_side.parameters import MemorySide
 from golden.config import CodecConfig
 
 CODEC = CodecConfig(block=64)
-ALL = ("registers", "real_tensors", "shapes", "queue", "both_at_once", "bad_descriptors", "broken_memory",
-       "corrupt_memory", "short_packet", "aborts", "soft_resets")
-FEW = {"values": 200, "shapes": 3, "rounds": 2, "corruptions": 4, "aborts": 2, "resets": 1}
+ALL = ("registers", "real_tensors", "shapes", "short_blocks", "queue", "both_at_once", "bad_descriptors",
+       "broken_memory", "corrupt_memory", "short_packet", "aborts", "soft_resets")
+FEW = {"values": 200, "shapes": 3, "rounds": 2, "corruptions": 5, "aborts": 2, "resets": 1}
 SMALL = {"decoder": {"streams": 2, "search": "division"}, "queue": 4}
 
 

@@ -18,9 +18,9 @@ from golden.container import write_atomic
 
 from . import runner
 
-SCENARIOS = ("registers", "real_tensors", "shapes", "queue", "both_at_once", "bad_descriptors", "broken_memory",
-             "corrupt_memory", "short_packet", "aborts", "soft_resets")
-FEW = {"values": 300, "shapes": 3, "rounds": 2, "corruptions": 4, "aborts": 2, "resets": 1}
+SCENARIOS = ("registers", "real_tensors", "shapes", "short_blocks", "queue", "both_at_once", "bad_descriptors",
+             "broken_memory", "corrupt_memory", "short_packet", "aborts", "soft_resets")
+FEW = {"values": 300, "shapes": 3, "rounds": 2, "corruptions": 5, "aborts": 2, "resets": 1}
 SHORT = {"decoder": {"streams": 2, "search": "division"}, "queue": 4}  # for Icarus, which is some ten times slower
 
 
@@ -50,6 +50,7 @@ def cases() -> list[Case]:
         case("E=2 D=32, 4 bits, N=4", CodecConfig(width=4, rows=4, prob_bits=6, mult_bits=4, block=64), engines=2,
              data_width=32, decoder={"streams": 3, "search": "bisection"}, encoder={"streams": 2}),
         case("E=2 D=64, bursts of 1, one at a time", engines=2, data_width=64, burst=1, outstanding=1),
+        case("E=4 D=32, bursts of 1, one at a time", engines=4, data_width=32, stream_width=64, burst=1, outstanding=1),
         case("E=2 D=64, bursts of 256, 64-bit addresses", engines=2, data_width=64, burst=256, address_width=64),
     ]
     small = CodecConfig(block=64)

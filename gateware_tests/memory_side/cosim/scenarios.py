@@ -105,6 +105,22 @@ async def shapes(dut):
 
 
 @cocotb.test()
+async def short_blocks(dut):
+    """Blocks of a few bytes: their directory is what the memory is busy with."""
+    bench = await begin(dut, 12)
+    for layout in LAYOUTS:
+        for beats in (1, 2):
+            block = min(beats * P.beat_values, BLOCKS[0] * P.beat_values)
+            tensor = tensors.made(P.codec, bench.numpy_rng, width=P.codec.width, values=60 * block - 1, block=block)
+            await bench.load_table(0, tensor.table)
+            image = bench.place(tensor, layout, bench.rng.randrange(64))
+            await compress(bench, tensor, image, table=0)
+            bench.check_memory()
+            await decompress(bench, tensor, image, table=0)
+    await bench.end()
+
+
+@cocotb.test()
 async def queue(dut):
     """Jobs in both directions back to back and side by side; tables are written while jobs are under way."""
     bench = await begin(dut, 4)
@@ -250,7 +266,7 @@ async def corrupt_memory(dut):
         block = bench.rng.randrange(len(entries))
         symbols, offsets = (int(entries[block][name]) for name in ("symbol_bytes", "offset_bytes"))
         entry, at = image.directory_address + 8 * block, image.data_address + block * image.slot_bytes
-        kind = number % 4
+        kind = number % 5
         if kind == 0:  # a stored byte
             bench.memory.bytes[at + bench.rng.randrange(symbols + offsets)] ^= 1 << bench.rng.randrange(8)
             errors = Error.CHECKSUM, Error.STREAM
@@ -260,6 +276,12 @@ async def corrupt_memory(dut):
         elif kind == 2:  # sizes that no block has
             bench.memory.bytes[entry : entry + 4] = b"\xff\xff\xff\xff"
             errors = (Error.DIRECTORY,)
+        elif kind == 4:  # both in a row: the first one counts
+            block = min(block, len(entries) - 2)
+            entry = image.directory_address + 8 * block
+            bench.memory.bytes[entry + 4] ^= 1
+            bench.memory.bytes[entry + 8 : entry + 12] = b"\xff\xff\xff\xff"
+            errors = (Error.CHECKSUM,)
         else:  # a stream too short, with the right checksum
             if symbols < 2:
                 continue
