@@ -90,7 +90,7 @@ class Decompressor(wiring.Component):
         # What is wrong with the blocks before is found first, and what is right is delivered.
         corrupt = blocks.corrupt & ~expected.o.valid & ~array.busy
         faults = [
-            (self.abort, Error.ABORTED, delivered),
+            (self.abort, Error.ABORTED, checked),
             (read_error, Error.READ, checked),
             (wrong, Error.CHECKSUM, checked),
             (bad, Error.STREAM, delivered),

@@ -132,7 +132,7 @@ RESULT = (
         _ro("valid", 0, 1, "there is one; else this and the others are 0"), _ro("decompress", 1, 1, "as in the job"),
         _ro("error", 4, 4, "how it ended", values=tuple((error.name, error.value) for error in Error)),
         _ro("tag", 16, 16, "as in the job"))),
-    Register("RESULT_BLOCK", 0x074, "The oldest result: number of the first block that the error is about.", (
+    Register("RESULT_BLOCK", 0x074, "The oldest result: the block that the error is about (INTEGRATION.md, Errors).", (
         _ro("value", 0, 32, "number of the block"),)),
     *_wide("RESULT_STORED", 0x078, "ro", "The oldest result: bytes of the blocks written or read, without directory"),
     Register("RESULT_POP", 0x080, "Lets the next result come.", (Field("pop", 0, 1, "wo", "drop the oldest result"),)),

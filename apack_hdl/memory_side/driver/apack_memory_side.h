@@ -194,7 +194,7 @@
 #define APACK_RESULT_STATUS_TAG_SHIFT 16
 #define APACK_RESULT_STATUS_TAG_MASK 0xFFFF0000u
 
-/* The oldest result: number of the first block that the error is about */
+/* The oldest result: the block that the error is about (INTEGRATION.md, Errors) */
 #define APACK_RESULT_BLOCK 0x074u
 
 /* The oldest result: bytes of the blocks written or read, without directory, low half */
