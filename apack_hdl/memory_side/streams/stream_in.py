@@ -55,36 +55,42 @@ class StreamIn(wiring.Component):
         p, V, K = self.p, self.p.beat_values, self.p.value_bits
         beat = payload_register(m, self.beats)
         self.job = job = Signal(transfer_layout(p), reset_less=True)
-        left = Signal(32)  # values of the job that have not left yet
+        busy = Signal()  # values of the job have not left yet
+        left = Signal(32, reset_less=True)  # so many
+        final = Signal(reset_less=True)  # they are one beat at most: a register, as much hangs on it
+        second = Signal(reset_less=True)  # two beats
         room = Signal.like(job.block, reset_less=True)  # values that the block still takes
         rest = Signal(bits_for(V), reset_less=True)  # values of the job's last beat
         rest_units = Signal(bits_for(K), reset_less=True)  # and the units they reach into
-        usual = Signal.like(rest_units)  # units of any other beat
-        final = Signal()
+        usual = Signal(bits_for(K), reset_less=True)  # units of any other beat
         ends = Signal()
-        need = Signal.like(rest_units)
+        need = Signal(bits_for(K))
         give = Signal()
         store = UnitStore(m, p, drop=give, units=need)
-        next_need = Signal.like(need)
+        free = Signal()
+        enough = Signal()
+        for_both = Signal()
         wanted = Signal()
         over = Signal()
         m.d.comb += [
-            usual.eq(Mux(job.dense, job.width, K)),
-            final.eq(left <= V),
             ends.eq(final | (room <= V)),
             need.eq(Mux(final, rest_units, usual)),
-            give.eq((left != 0) & (store.level >= need) & (~self.beats.valid | self.beats.ready)),
-            # No more is taken than the next beat of values needs: what follows may be another job's.
-            next_need.eq(Mux(give, Mux(left <= 2 * V, rest_units, usual), need)),
-            wanted.eq((left != 0) & ~(give & final) & (store.kept < next_need)),
+            free.eq(~self.beats.valid | self.beats.ready),
+            enough.eq(store.level >= need),
+            give.eq(busy & enough & free),
+            # No more is taken than the next beat of values needs: what follows may be another job's. Both cases are
+            # worked out beside the choice of ``give``, not behind it.
+            for_both.eq(store.level >= need + Mux(second, rest_units, usual)),
+            wanted.eq(busy & (~enough | (free & ~final & ~for_both))),
             self.stream.tready.eq(wanted & ~over),
-            self.begin.ready.eq(left == 0),
+            self.begin.ready.eq(~busy),
         ]
         with m.If(self.beats.ready):
             m.d.sync += self.beats.valid.eq(0)
         with m.If(give):
             m.d.sync += [
-                self.beats.valid.eq(1), left.eq(Mux(final, 0, left - V)), room.eq(Mux(ends, job.block, room - V)),
+                self.beats.valid.eq(1), busy.eq(~final), left.eq(left - V), final.eq(left <= 2 * V),
+                second.eq(left <= 3 * V), room.eq(Mux(ends, job.block, room - V)),
                 beat.values.eq(self._values(m, store.units)), beat.count.eq(Mux(final, rest, V)), beat.last.eq(ends),
             ]
         with m.If(self.stream.tvalid & self.stream.tready):
@@ -98,12 +104,13 @@ class StreamIn(wiring.Component):
             m.d.comb += last_beat.eq(Mux(begin.length[: exact_log2(V)] == 0, V, begin.length[: exact_log2(V)]))
             units = (last_beat * Mux(begin.dense, begin.width, K) + (V - 1)) >> exact_log2(V)
             m.d.sync += [
-                job.eq(begin), left.eq(begin.length), room.eq(begin.block), rest.eq(last_beat), over.eq(0),
-                rest_units.eq(Mux(begin.dense, units, K)),
+                job.eq(begin), busy.eq(begin.length != 0), left.eq(begin.length), final.eq(begin.length <= V),
+                second.eq(begin.length <= 2 * V), room.eq(begin.block), rest.eq(last_beat), over.eq(0),
+                rest_units.eq(Mux(begin.dense, units, K)), usual.eq(Mux(begin.dense, begin.width, K)),
             ]
             store.clear(m)
         with m.If(self.clear):
-            m.d.sync += [left.eq(0), self.beats.valid.eq(0), self.short.eq(0)]
+            m.d.sync += [busy.eq(0), self.beats.valid.eq(0), self.short.eq(0)]
         return m
 
     def _values(self, m, store):
