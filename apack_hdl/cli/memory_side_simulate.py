@@ -64,5 +64,17 @@ def render(name: str, p: MemorySide, result) -> None:
         ("", "compress", "decompress"),
         [(what, *(text(way) for way in ways)) for what, text in FIGURES.items()],
     )
+    print_table(
+        "Cycles of the jobs, and by formula (memory_side/README.md)", ("", "measured", "formula"),
+        [(step.what, f"{step.cycles:,}", formula(step)) for way in ways for step in way.steps],
+    )
     same = "memory image and values = golden: identical, byte for byte; no rule of AXI was broken"
     say(same if result.identical else f"differs from golden: {result.mismatch}")
+
+
+def formula(step) -> str:
+    """What the formulas say, and whether it is so."""
+    if step.least is None:
+        return "-"
+    said = f"{step.least:,}" if step.least == step.most else f"{step.least:,} to {step.most:,}"
+    return said if step.holds else f"{said}: not so"

@@ -1,10 +1,11 @@
 // Drives the memory-side block with its watchers (axi_wrapper.py): software, memory and accelerator.
 //
-//   harness SEED STALL LATENCY PATIENCE FOLDER
+//   harness SEED STALL LATENCY HOLD PATIENCE FOLDER
 //
 // FOLDER/script is what software does, one operation after another: rows of three 64-bit integers, little-endian:
 // 0 OFFSET VALUE writes a register, 1 OFFSET 0 reads one, 2 0 0 waits for the interrupt. FOLDER/memory is the memory's
-// contents from FOLDER/base on (an integer), FOLDER/values are the bytes to offer on s_axis.
+// contents from FOLDER/base on (an integer), FOLDER/values are the bytes to offer on s_axis: from HOLD cycles after the
+// first wait for the interrupt on, or, if HOLD is 0, from the beginning.
 // Written to FOLDER: memory.out; values.out, the bytes that counted on m_axis; script.out, a row of two integers for
 // each operation: the cycle in which it ended, and what was read; NAME.times, the cycle of each transfer, for s_axis, m_axis
 // and the memory's five channels; and m_axi_ar.addresses, from the base on.
@@ -75,8 +76,8 @@ struct Burst {
 
 class Bench {
   public:
-    Bench(Vtop& top, uint64_t seed, double stall, uint64_t latency, const std::string& folder)
-        : t(top), random{seed}, stall(stall), latency(latency), script(load<uint64_t>(folder + "/script")),
+    Bench(Vtop& top, uint64_t seed, double stall, uint64_t latency, uint64_t hold, const std::string& folder)
+        : t(top), random{seed}, stall(stall), latency(latency), hold(hold), held(hold > 0), script(load<uint64_t>(folder + "/script")),
           memory(load<uint8_t>(folder + "/memory")), base(load<uint64_t>(folder + "/base").at(0)),
           values(load<uint8_t>(folder + "/values")) {}
 
@@ -94,7 +95,7 @@ class Bench {
             t.m_axi_rvalid = 1;
         }
         if (!t.m_axi_bvalid && !responses.empty() && responses.front() <= now && willing()) t.m_axi_bvalid = 1;
-        if (!t.s_axis_tvalid && sent < values.size() && willing()) {
+        if (!t.s_axis_tvalid && !held && sent < values.size() && willing()) {
             uint8_t beat[STREAM_BYTES] = {};
             const size_t count = std::min<size_t>(STREAM_BYTES, values.size() - sent);
             std::memcpy(beat, &values[sent], count);
@@ -203,6 +204,7 @@ class Bench {
         }
     }
     void operate() {
+        if (held && kind() == 2 && !hold--) held = false;
         if (begun || kind() > 1) return;
         const uint64_t offset = script[operation * 3 + 1];
         begun = true;
@@ -227,6 +229,8 @@ class Bench {
     Random random;
     const double stall;
     const uint64_t latency;
+    uint64_t hold;
+    bool held;  // values are not offered yet
     const std::vector<uint64_t> script;
     Bytes memory;
     const uint64_t base;
@@ -245,16 +249,16 @@ class Bench {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc < 6) fail("harness SEED STALL LATENCY PATIENCE FOLDER");
+    if (argc < 7) fail("harness SEED STALL LATENCY HOLD PATIENCE FOLDER");
     VerilatedContext context;
     context.commandArgs(argc, argv);
     context.randSeed(int(std::strtoull(argv[1], nullptr, 10) % 0x7fffffff) + 1);
     context.randReset(2);  // registers start with random values
     const auto top = std::make_unique<Vtop>(&context);
-    const std::string folder = argv[5];
-    Bench bench(*top, std::strtoull(argv[1], nullptr, 10), std::atof(argv[2]), std::strtoull(argv[3], nullptr, 10),
-                folder);
-    const uint64_t patience = std::strtoull(argv[4], nullptr, 10);
+    const auto number = [argv](int which) { return std::strtoull(argv[which], nullptr, 10); };
+    const std::string folder = argv[6];
+    Bench bench(*top, number(1), std::atof(argv[2]), number(3), number(4), folder);
+    const uint64_t patience = number(5);
     top->rst = 1;
     top->m_axi_rvalid = top->m_axi_bvalid = top->m_axi_rresp = top->m_axi_bresp = top->s_axis_tvalid = 0;
     top->s_axil_awvalid = top->s_axil_wvalid = top->s_axil_arvalid = top->s_axil_awprot = top->s_axil_arprot = 0;
