@@ -273,6 +273,13 @@ def test_files_of_a_block(tmp_path):
     ports = [port["name"] for port in facts["ports"]]
     assert ports[:4] == ["clk", "rst", "s_axil_awaddr", "s_axil_awprot"] and ports[-1] == "irq"
     assert {"m_axi_araddr", "m_axi_wstrb", "m_axis_tid", "s_axis_tkeep"} <= {*ports}
+    buses = facts["interfaces"]
+    assert {name: (bus["protocol"], bus["role"]) for name, bus in buses.items()} == {
+        "s_axil": ("AXI4-Lite", "subordinate"), "s_axis": ("AXI4-Stream", "receiver"),
+        "m_axis": ("AXI4-Stream", "transmitter"), "m_axi": ("AXI4", "manager"),
+    }
+    assert buses["m_axi"]["ports"]["ARLEN"] == "m_axi_arlen" and buses["m_axis"]["ports"]["TID"] == "m_axis_tid"
+    assert {port for bus in buses.values() for port in bus["ports"].values()} == {*ports} - {"clk", "rst", "irq"}
     header = text.partition("\nmodule ")[0]
     for port in facts["ports"]:
         assert re.search(rf"^// {port['name']} +{port['direction']} +{port['bits']}  \S", header, re.MULTILINE)

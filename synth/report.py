@@ -12,7 +12,7 @@ from rich.table import Table
 
 from .files import write_atomically
 from .flow import Block
-from .fpga import Fpga
+from .fpga import RESOURCES, Fpga
 from .paths import CriticalPath
 from .power import MeasuredPower
 from .timing import Power
@@ -197,10 +197,9 @@ def _shares(power: Power) -> str:
 
 
 def _fpga_figures(fpga: Fpga) -> Iterator[tuple[str, str]]:
-    yield "look-up tables", f"{fpga.luts:,}"
-    yield "flip-flops", f"{fpga.flops:,}"
-    yield "multipliers 18x18", f"{fpga.multipliers:,}"
-    yield "block RAMs", f"{fpga.block_rams:,}"
+    for figure, name in RESOURCES.items():
+        used, available = getattr(fpga, figure), fpga.available[figure]
+        yield name, f"{used:,} of {available:,}, {used / available:.0%}"
     yield "seed", f"{fpga.seed}"
     if fpga.path:
         yield "slowest path", fpga.path

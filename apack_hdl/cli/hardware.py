@@ -68,6 +68,26 @@ def verilog_command(direction, output, memory_side, **options):
             say(str(path))
 
 
+def place_memory_side(p: MemorySide, build: Path, json_out: str | None, *, target: str, period_ns: float | None):
+    """Emit the block, place and route all of it on an FPGA; reports below ``build``."""
+    check_json(json_out)
+    folder = make_folder(build / "synth")
+    block = p.codec.block
+    with steps("emitting the memory-side block") as step, blame(folder):
+        verilog, *_ = emit_memory_side(p, out_dir=build / "rtl")
+        where = folder / f"{verilog.stem}_{p.engines}x{p.data_width}_{target}"
+        # As values leave the decoders; the encoders take one cycle less for a block
+        report = synth.synthesize(verilog, verilog.stem, target=target, period_ns=period_ns, build_dir=where,
+                                  values_per_cycle=p.engines * block / (block + 2), progress=step)
+        report.write(where.with_suffix(".json"), where.with_suffix(".md"))
+
+    def render():
+        report.render(Console(highlight=False))
+        say(f"\n{where}.md, .json")
+
+    show(json_out, report.to_json(), render)
+
+
 @click.command("synth", short_help="Area, clock and power of the emitted Verilog.", epilog=PRESET_LIST)
 @direction_argument
 @engine_options
@@ -101,11 +121,14 @@ def synth_command(
       apack synth encoder --target ecp5
       apack synth encoder --tensor weights.npy --measured
       apack synth --memory-side --engines 8
+      apack synth --memory-side --preset fpga --engines 1 --target ecp5
     """
     given = take_options(options, memory_side)
     if memory_side:
-        refuse(target=target, measured=measured, tensor=tensor)
+        refuse(measured=measured, tensor=tensor)
         p = whole_block(direction, given, options)
+        if target:
+            return place_memory_side(p, make_folder(build), json_out, target=target, period_ns=period)
         how = {"library": library, "period_ns": period, "activity": activity, "clock_gating": clock_gating}
         return synth_memory_side(p, make_folder(build), json_out, **how)
     if measured and target:

@@ -15,7 +15,7 @@ from ..ports import Port
 from ..verilog.conversion import convert_parts
 from .parameters import MemorySide
 from .parts.place import Hierarchy
-from .ports import INTERFACES, list_ports
+from .ports import INTERFACES, list_interfaces, list_ports
 
 NAME = "apack_memory_side"
 WHAT = "lossless compression of fixed-point tensors (APack) between an accelerator and its memory"
@@ -54,8 +54,9 @@ def emit_memory_side(p: MemorySide, *, out_dir, name: str = NAME) -> list[Path]:
 
     - ``NAME.v``, modules ``NAME`` and ``NAME_...``, nothing else needed; engines with their buffers and memories are
       modules of which there is one each, however many instances there are;
-    - ``NAME.json``: parameters, ports, clock and reset, ``modules`` (each part that is a module of its own, and how
-      often it is used, by the module that uses it), ``memories`` (their shape), versions, SHA-256 of the Verilog;
+    - ``NAME.json``: parameters, ports, ``interfaces`` (which ports make which bus), clock and reset, ``modules`` (each
+      part that is a module of its own, and how often it is used, by the module that uses it), ``memories`` (their
+      shape), versions, SHA-256 of the Verilog;
     - ``NAME.core``: FuseSoC core file (CAPI2) with the targets ``default`` and ``lint``;
     - ``NAME.vlt``: what Verilator's lint is to overlook, and why.
 
@@ -88,6 +89,7 @@ def emit_block(p: MemorySide, component: wiring.Component, *, out_dir, name: str
         raise AssertionError(f"the ports of the emitted {name} are not those of the block: {emitted}")
     facts = {
         "parameters": describe(p),
+        "interfaces": list_interfaces(ports),
         "modules": {module: dict(used) for module, used in parts.uses.items()},
         "memories": {
             module: {"width": ram.width, "depth": ram.depth, "lanes": ram.lanes, "instances": count}
@@ -138,7 +140,9 @@ def _table(ports: list[Port]) -> str:
     width = max(len(port.name) for port in ports)
     lines = [f"{'port':<{width}}  {'':<6}  bits"]
     for interface, group in groupby(ports, lambda port: port.name.rpartition("_")[0]):
-        lines += [f"-- {INTERFACES[interface]}"] if interface else []
+        if interface:
+            protocol, role, what = INTERFACES[interface]
+            lines.append(f"-- {protocol} {role}: {what}")
         lines += [f"{port.name:<{width}}  {port.direction:<6}  {port.bits:>4}  {port.note}" for port in group]
     return "\n".join(lines)
 

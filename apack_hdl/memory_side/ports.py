@@ -6,11 +6,11 @@ from amaranth.lib import wiring
 from ..ports import CLOCK_NOTES, Port
 
 IRQ_NOTE = "interrupt, active high, stays until it is cleared"
-INTERFACES = {
-    "s_axil": "AXI4-Lite subordinate: registers",
-    "s_axis": "AXI4-Stream receiver: values to be compressed",
-    "m_axis": "AXI4-Stream transmitter: values that were decompressed",
-    "m_axi": "AXI4 manager: the memory",
+INTERFACES = {  # beginning of the ports' names: protocol, role of the block, what for
+    "s_axil": ("AXI4-Lite", "subordinate", "registers"),
+    "s_axis": ("AXI4-Stream", "receiver", "values to be compressed"),
+    "m_axis": ("AXI4-Stream", "transmitter", "values that were decompressed"),
+    "m_axi": ("AXI4", "manager", "the memory"),
 }
 NOTES = {
     "araddr": "read address", "arlen": "beats of the burst, less one",
@@ -41,3 +41,20 @@ def list_ports(component: wiring.Component) -> list[Port]:
         note = IRQ_NOTE if name == "irq" else NOTES[path[-1]]
         ports.append(Port(name, "input" if member.flow == wiring.In else "output", len(Value.cast(signal)), note))
     return ports
+
+
+def list_interfaces(ports: list[Port]) -> dict[str, dict]:
+    """The buses among ``ports``, for tools that connect buses: name: protocol, role, and ``ports``, signal of the
+    protocol: port."""
+    return {
+        name: {
+            "protocol": protocol, "role": role, "clock": "clk", "reset": "rst",
+            "ports": {port.name[len(name) + 1 :].upper(): port.name for port in ports if belongs(port, name)},
+        }
+        for name, (protocol, role, _) in INTERFACES.items() if any(belongs(port, name) for port in ports)
+    }
+
+
+def belongs(port: Port, interface: str) -> bool:
+    """Whether a port is one of an interface of ``INTERFACES``."""
+    return port.name.rpartition("_")[0] == interface

@@ -15,6 +15,7 @@ module $name (
 $ports
 );
 
+  (* no_rw_check *)  // as they never meet, Yosys need not care what is read from a row that is being written
   reg [$high:0] ram_rows [0:$last];
 
   always @(posedge clk) begin
