@@ -90,6 +90,12 @@ def test_simulate_command(built, tmp_path, tensor, capsys):
     assert run("simulate", "--memory-side", *SMALL, tmp_path / "t.npy", "--build", built / "cli", "--json", "-") == 0
     result = json.loads(capsys.readouterr().out)
     assert result["identical"] and result["engines"] == 2 and result["decompress"]["values"] == 6000
+    steps = result["compress"]["steps"] + result["decompress"]["steps"]
+    assert [step["what"] for step in steps if step["least"] is None] == []
+    assert all(step["least"] <= step["cycles"] <= step["most"] for step in steps)
+    assert run("simulate", "--memory-side", *SMALL, tmp_path / "t.npy", "--build", built / "cli") == 0
+    shown = capsys.readouterr().out
+    assert "first address to first value out" in shown and "not so" not in shown
 
 
 def test_arithmetic_of_bandwidth():
