@@ -259,6 +259,22 @@ def checksum(p: MemorySide, block: Stored) -> int:
     return ceil_log2(size) + 6 + (p.data_width > 64) + over
 
 
+def interface_cycles(p: MemorySide) -> tuple[int, int]:
+    """What the block adds to its engines' own latencies at most, as ``golden.system`` counts it: of a decoder, from a
+    directory entry at hand to a block's values, without M, chunks and values' turns: S + 2 L + 18 with 3
+    streams or more. Of an encoder, from a block's last value in to its entry in memory, without chunks: 4 L + log2(D /
+    8) + 25, one more if D is above 64.
+
+    The engines' own: 4 S - 1, of 2 streams or more, from a block's first words to its first value; 9 from a block's
+    last value to its last word.
+    """
+    block = Stored(1, 1, p.data_bytes)  # whose last bytes begin a beat
+    entry = 5 + READ + to_last_chunk(p, block) - block.chunks(p)
+    engine = 4 * p.decoder_lanes - 1  # with one stream 3, too
+    word = STREAM_IN + head_cycles(p, block) - block.values - 9 + CHOICE + WRITE
+    return entry + decoded(p, block, 0).most - engine, word + write_cycles(p, block, 1) - block.chunks(p)
+
+
 def bursts(p: MemorySide, block: Stored) -> int:
     """Bursts at most in which a block is read: each stream's end where :func:`.axi.bursts.burst_beats` has it."""
     size, middle = p.data_bytes * burst_beats(p), block.address + block.symbol_bytes

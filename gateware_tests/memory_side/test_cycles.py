@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from apack_hdl.memory_side.cycles import Job, Span, Stored, decoded, keeps_up, levels
+from apack_hdl.memory_side.cycles import Job, Span, Stored, decoded, interface_cycles, keeps_up, levels
 from apack_hdl.memory_side.parameters import MemorySide
 from apack_hdl.simulation import block
 from golden import codec, search
@@ -121,6 +121,8 @@ def test_formulas():
     alone = (256 + 2 + 12) + 9 - 63 + (18 + 2 + 2 + 5 + 3 + 6 + 1)  # head, 9, less beats but one; then to the last data
     assert job.value_to_data() == Span(alone + 2, alone + 2 + 8)  # two rounds before it; a line of the directory
     assert not keeps_up(p, stored, 1000) and keeps_up(p, stored, 30)
+    assert interface_cycles(p) == (6 + 2 + 18, 4 + 3 + 25)
+    assert interface_cycles(side(48, 512, 1024, 6)) == (6 + 4 + 18, 8 + 6 + 25 + 1)
 
 
 @pytest.mark.parametrize(("change", "error", "message"), [

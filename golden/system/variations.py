@@ -32,8 +32,8 @@ def variations(machine: Machine, memory: Memory):
         "half as many decoders": (sides(decoders={"count": count // 2}), memory),
         "twice as many decoders": (sides(decoders={"count": 2 * count}), memory),
         "as fast decoders of one stream": (sides(decoders={"streams": 1, "latency_cycles": 3}), memory),
-        "16 cycles between engines and memory": (
-            sides(decoders={"interface_cycles": 16}, encoders={"interface_cycles": 16}), memory),
+        "28 and 40 cycles between engines and memory": (
+            sides(decoders={"interface_cycles": 28}, encoders={"interface_cycles": 40}), memory),
         "engines at an activity of 0.1": (
             sides(decoders={"pj_per_value": 15.5}, encoders={"pj_per_value": 12.1}), memory),
         f"a memory of {PUBLISHED_PJ} pJ/bit in all": (machine, replace(memory, read_pj=whole, write_pj=whole)),
