@@ -32,7 +32,7 @@ class Crc32(wiring.Component):
     A chunk per cycle, and a cycle more for a block whose end makes two full chunks of one. A block takes
     log2(D/8) + 2 cycles at least, for the finish of the one before. Latency from a block's end to its CRC:
     log2(D/8) + 6 cycles, one more if D is above 64, and one more in the case above. ``chunks.ready`` depends
-    combinationally on ``crc.ready``; ``crc`` is registered.
+    on registers only; ``crc`` is registered.
 
     Members
     -------
@@ -152,8 +152,8 @@ class CrcRemainder(wiring.Component):
 class CrcFinish(wiring.Component):
     """Takes back the zeros behind a block: a power of two of them per cycle, if they are there.
 
-    ``log2(D/8) + 2`` cycles for a block, which is the latency, too, and nothing overlaps but the CRC's leaving with
-    the next block's coming. ``padded.ready`` depends combinationally on ``crc.ready``; the outputs are registered.
+    ``log2(D/8) + 2`` cycles for a block, which is the latency, too; a CRC that is not taken holds up the next one's
+    last step only. All outputs are registered or, as ``padded.ready``, depend on registers only.
 
     Members
     -------
@@ -173,18 +173,25 @@ class CrcFinish(wiring.Component):
         zeros = Signal.like(self.padded.payload.zeros, reset_less=True, name="zeros")
         steps = Signal(len(zeros))  # one-hot: which power of two
         remainder = Signal(32, reset_less=True)
+        crc = Signal(32, reset_less=True)
+        finished = Signal()
         result = 0
         for power in range(len(zeros)):
             taken_back = multiply(remainder, zeros_matrix(-1 << power))
             result |= Mux(steps[power], Mux(zeros[power], taken_back, remainder), 0)
         m.d.comb += [
-            self.padded.ready.eq((steps == 0) & (~self.crc.valid | self.crc.ready)),
-            self.crc.payload.eq(~remainder),
+            self.padded.ready.eq(steps == 0),
+            self.crc.payload.eq(crc),
+            finished.eq(steps[-1] & (~self.crc.valid | self.crc.ready)),
             self.idle.eq((steps == 0) & ~self.crc.valid),
         ]
-        m.d.sync += [steps.eq(steps << 1), self.crc.valid.eq(steps[-1] | (self.crc.valid & ~self.crc.ready))]
-        with m.If(steps.any()):
+        m.d.sync += self.crc.valid.eq(finished | (self.crc.valid & ~self.crc.ready))
+        with m.If(~steps[-1]):
+            m.d.sync += steps.eq(steps << 1)
+        with m.If(steps.any() & ~steps[-1]):
             m.d.sync += remainder.eq(result)
+        with m.If(finished):
+            m.d.sync += [steps.eq(0), crc.eq(~result)]
         with m.If(self.padded.valid & self.padded.ready):
             m.d.sync += [
                 steps.eq(1), zeros.eq(self.padded.payload.zeros), remainder.eq(self.padded.payload.remainder)
