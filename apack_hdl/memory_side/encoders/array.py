@@ -18,9 +18,9 @@ class EncoderArray(wiring.Component):
     """E encoder cells: block k goes to cell k mod E, and blocks leave in the order in which they came.
 
     Between the ports and the cells are trees of registers, 8 branches on each: L = 0 levels for one cell, 1 for up to
-    8, 2 for up to 64. A ``ready`` of ``fill``, ``take`` and ``load`` depends combinationally on those of the cells,
-    from level to level; so do those of the cells' heads on ``head.ready``. ``coded`` and ``raw`` come from registers,
-    and no path goes on from their ``ready``.
+    8, 2 for up to 64. With more than one cell ``fill.ready`` and ``take.ready`` are registers'. That of ``load``
+    depends combinationally on those of the cells, from level to level; so do those of the cells' heads on
+    ``head.ready``. ``coded`` and ``raw`` come from registers, and no path goes on from their ``ready``.
 
     E values per cycle, less a cycle per block and cell, if beats come and data go in time: that takes blocks of n
     values and c chunks with n >= E c, as the cells share the ports, and n >= c + 14 + 2 L (see :class:`EncoderCell`).

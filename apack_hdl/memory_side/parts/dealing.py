@@ -28,9 +28,11 @@ class _Turns:
 
 
 class Spread(wiring.Component):
-    """Deals blocks out in turn: a register, and whose turn it is. Latency 1 cycle, a transfer per cycle.
+    """Deals blocks out in turn: a register with a spare one, and whose turn it is. Latency 1 cycle, a transfer per
+    cycle.
 
-    ``i.ready`` depends combinationally on the ``ready`` of the outputs.
+    All outputs are registers, ``i.ready`` too, so that no path goes from all cells through the nodes to where their
+    blocks come from.
 
     Parameters
     ----------
@@ -50,16 +52,21 @@ class Spread(wiring.Component):
 
     def elaborate(self, platform):
         m = Module()
-        turns = _Turns(m, self.shares)
+        turns, given = _Turns(m, self.shares), Value.cast(self.i.payload)
         payload = Signal(self.i.payload.shape(), reset_less=True)
         offered = Signal(len(self.shares))
-        leaves = offered & Cat(*(o.ready for o in self.o))
-        m.d.comb += self.i.ready.eq(~offered.any() | leaves.any())
+        spare = Signal(len(given), reset_less=True)
+        spare_for = Signal(len(self.shares), reset_less=True)
+        full = Signal()
+        waits = offered & ~Cat(*(o.ready for o in self.o))
+        m.d.comb += self.i.ready.eq(~full)
         for o, valid in zip(self.o, offered, strict=True):
             m.d.comb += [o.valid.eq(valid), o.payload.eq(payload)]
-        with m.If(self.i.ready):
-            m.d.sync += offered.eq(Mux(self.i.valid, turns.chosen, 0))
-            m.d.sync += payload.eq(self.i.payload)
+        with m.If(~waits.any()):
+            m.d.sync += offered.eq(Mux(full, spare_for, Mux(self.i.valid, turns.chosen, 0)))
+            m.d.sync += [Value.cast(payload).eq(Mux(full, spare, given)), full.eq(0)]
+        with m.Elif(~full):
+            m.d.sync += [spare.eq(given), spare_for.eq(turns.chosen), full.eq(self.i.valid)]
         turns.go_on(self.i.valid & self.i.ready & (self.i.payload[self.end] if self.end else 1))
         return m
 
