@@ -32,9 +32,11 @@ def leading_zeros(m: Module, value: Value, name: str) -> Signal:
 
 def select(m: Module, chosen: Value, entries: Sequence[Value], name: str) -> Signal:
     """The entry whose bit in ``chosen`` is set (exactly one is): and-or, faster than a tree of multiplexers."""
-    selected = Signal(max(len(entry) for entry in entries), name=name)
+    width = max(len(entry) for entry in entries)
+    selected = Signal(width, name=name)
     picked = 0
     for i, entry in enumerate(entries):
-        picked = picked | Mux(chosen[i], entry, 0)
+        whole = Cat(entry, Const(0, width - len(entry))) if len(entry) < width else entry  # else each | would stretch
+        picked = picked | Mux(chosen[i], whole, 0)
     m.d.comb += selected.eq(picked)
     return selected

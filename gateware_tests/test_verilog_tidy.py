@@ -295,6 +295,20 @@ def test_registers_that_share_a_name():
     assert "output reg y" in text and "y <= x;" in text and "x_reg <= x;" in text and "assign z = x_reg & y;" in text
 
 
+def test_no_line_is_long():
+    """Some tools refuse lines of tens of thousands of characters."""
+    inputs = [f"a{k}" for k in range(200)]
+    text = tidied(f"""
+        module m({", ".join(inputs)}, s, x);
+          {" ".join(f"input {name};" for name in inputs)}  input s;
+          output [199:0] x;
+          assign x = s ? {{ {", ".join(inputs)} }} : {{ {", ".join(reversed(inputs))} }};
+        endmodule
+        """)
+    assert max(map(len, text.splitlines())) <= 120 and text.count("a117") == 3
+    assert all(line.startswith("  ") for line in text.splitlines()[1:] if line not in ("", ");", "endmodule"))
+
+
 def test_dummies_where_an_operator_gives_too_much():
     text = tidied(r"""
         module m(a, s, x);

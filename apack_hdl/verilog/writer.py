@@ -6,6 +6,7 @@ from itertools import groupby
 from .tree import Assign, Case, Cat, Const, Expr, If, Instance, Module, Op, Process, Ref, assigns_in, refs
 
 WIDE = 110  # columns a line may take
+FULL = 120  # and those at which one that cannot be broken by its operands is broken anywhere
 STEP = "  "
 CHAINS = {"|", "^", "&", "+", "*"}  # a | b | c needs no parentheses
 
@@ -35,7 +36,8 @@ class _Writer:
             [line for assign in m.assigns for line in self.assign(assign, "=", STEP, "assign ")],
             *(self.process(process) for process in m.processes),
         ]
-        return "\n".join([*head, *(line for block in blocks if block for line in ["", *block]), "endmodule", ""])
+        body = [line for block in blocks if block for line in ["", *block]]
+        return "\n".join([*head, *(part for line in body for part in _wrapped(line)), "endmodule", ""])
 
     def declaration(self, name: str) -> str:
         net = self.module.nets[name]
@@ -173,6 +175,14 @@ class _Writer:
         for part, same in groupby(parts):
             times = len([*same])
             yield self.expr(part) if times == 1 else f"{{{times}{{{self.expr(part)}}}}}"
+
+
+def _wrapped(line: str) -> list[str]:
+    """A line, in as many as it takes: some tools refuse the very long ones."""
+    if len(line) <= FULL:
+        return [line]
+    further = " " * (len(line) - len(line.lstrip())) + 2 * STEP
+    return textwrap.wrap(line, FULL, subsequent_indent=further, break_long_words=False, break_on_hyphens=False)
 
 
 def _commas(lines) -> list[str]:

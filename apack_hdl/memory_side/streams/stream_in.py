@@ -118,8 +118,9 @@ class StreamIn(wiring.Component):
         p, V, K, job = self.p, self.p.beat_values, self.p.value_bits, self.job
         widths = range(2, p.codec.width + 1)
         chosen = Cat(~job.dense, (job.dense & (job.width == w) for w in widths))
-        mask = Cat(job.width > bit for bit in range(K))
+        mask = Signal(K)  # the bits of a container that count
+        m.d.comb += mask.eq(Cat(job.width > bit for bit in range(K)))
         forms = [store[: p.stream_width]]
         forms += [Cat(store.bit_select(v * w, w) | Const(0, K) for v in range(V)) for w in widths]
         values = select(m, chosen, forms, "values")
-        return values & Cat(mask for _ in range(V))
+        return values & mask.replicate(V)

@@ -107,10 +107,11 @@ class StreamOut(wiring.Component):
         """The beat's values as the job wants them, from bit 0 on, and zeros."""
         p, K, job = self.p, self.p.value_bits, self.job
         widths = range(2, p.codec.width + 1)
-        sign = Cat(job.signed & (job.width <= bit) for bit in range(K))
-        top = [select(m, Cat(job.width == w for w in widths), [v[w - 1] for w in widths], f"sign{k}")
-               for k, v in enumerate(beat.values)]
-        whole = [(v | (sign & s.replicate(K))) & (beat.count > k).replicate(K)
-                 for k, (v, s) in enumerate(zip(beat.values, top, strict=True))]
+        sign = Signal(K)  # the bits of a container above a value that is negative
+        whole = [Signal(K, name=f"whole{k}") for k in range(len(beat.values))]
+        m.d.comb += sign.eq(Cat(job.signed & (job.width <= bit) for bit in range(K)))
+        for k, (container, value) in enumerate(zip(whole, beat.values, strict=True)):
+            top = select(m, Cat(job.width == w for w in widths), [value[w - 1] for w in widths], f"sign{k}")
+            m.d.comb += container.eq((value | (sign & top.replicate(K))) & (beat.count > k).replicate(K))
         forms = [Cat(whole), *(Cat(v[:w] for v in whole) for w in widths)]
         return select(m, Cat(~job.dense, (job.dense & (job.width == w) for w in widths)), forms, "bits")
