@@ -99,9 +99,12 @@ def test_simulate_command(built, tmp_path, tensor, capsys):
 
 
 def test_arithmetic_of_bandwidth():
-    found = keeps_up_with(MemorySide(engines=64, data_width=512), 0.8)
-    assert found["gb_per_s"] == pytest.approx(51.2) and found["bus_gb_per_s"] == pytest.approx(51.2)
+    """1,024 values in 1,026 cycles; a memory gives 1 / R bytes of values for each byte read."""
+    found = keeps_up_with(MemorySide(engines=64, data_width=512), 0.8 * 1026 / 1024)
+    assert found["gb_per_s"] == pytest.approx(51.2) and found["bus_gb_per_s"] == pytest.approx(51.2 * 1026 / 1024)
     ddr4 = found["memories"][0]
-    assert (ddr4["gb_per_s"], ddr4["share"], ddr4["engines"]) == (51.2, pytest.approx(1), 64)
-    twelve = keeps_up_with(MemorySide(CodecConfig(width=12, block=512), engines=4), 1.0)
+    assert (ddr4["gb_per_s"], ddr4["values_over_memory"]) == (51.2, pytest.approx(1))
+    slower = keeps_up_with(MemorySide(engines=64, data_width=512), 0.79)
+    assert slower["memories"][0]["engines"] == {"1": 65, "0.8": 82, "0.6": 109}
+    twelve = keeps_up_with(MemorySide(CodecConfig(width=12, block=510), engines=4), 512 / 510)
     assert twelve["gb_per_s"] == pytest.approx(6.0) and keeps_up_with(MemorySide(), None) is None

@@ -149,10 +149,10 @@ class HierarchyReport:
         for text in [*(f"slowest path, in {name}: {words}" for name, words in self._slowest()), *self.notes]:
             console.print(f"\n{text}", markup=False)
 
-    def write(self, json_path: Path, markdown_path: Path) -> None:
-        """Write the report to the given files, each atomically."""
-        write_atomically(json_path, json.dumps(self.to_json(), indent=1) + "\n")
-        write_atomically(markdown_path, self.to_markdown())
+    def write(self, json_path: Path, markdown_path: Path, facts: dict | None = None, section: str = "") -> None:
+        """Write the report to the given files, each atomically; with further ``facts``, and a ``section`` of text."""
+        write_atomically(json_path, json.dumps(self.to_json() | (facts or {}), indent=1) + "\n")
+        write_atomically(markdown_path, self.to_markdown() + section)
 
     def _slowest(self) -> list[tuple[str, str]]:
         timed = [part for part in self.parts if part.report.cells.path]
