@@ -9,7 +9,7 @@ SAMPLE_STAMP := build/sample-venv/.stamp
 MODELS_STAMP := build/models-venv/.stamp
 MODELS := build/models
 
-.PHONY: all setup system test bench formal explore cosim lint sample models fewbits pictures clean help
+.PHONY: all setup system test bench formal explore cosim lint lintrtl sample models fewbits pictures clean help
 .DELETE_ON_ERROR:
 
 all: setup ## set up, then run the main job: search, compress, simulate, emit, synthesize the sample (build/)
@@ -46,6 +46,9 @@ cosim: setup ## the emitted memory-side block in cocotb, all of it (gateware_tes
 
 lint: setup ## check the Python code
 	.venv/bin/ruff check .
+
+lintrtl: setup ## lint emitted memory-side blocks of many shapes in three tools (some twenty minutes)
+	.venv/bin/python gateware_tests/lint_blocks.py
 
 sample: $(SAMPLE_STAMP) ## remake golden/sample/sample.npz from the public network
 	build/sample-venv/bin/python golden/sample/make_sample.py
