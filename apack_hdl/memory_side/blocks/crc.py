@@ -172,6 +172,7 @@ class CrcFinish(wiring.Component):
         m = Module()
         zeros = Signal.like(self.padded.payload.zeros, reset_less=True, name="zeros")
         steps = Signal(len(zeros))  # one-hot: which power of two
+        busy = Signal()  # one of them: `ready` hangs on this, and much on `ready`
         remainder = Signal(32, reset_less=True)
         crc = Signal(32, reset_less=True)
         finished = Signal()
@@ -180,10 +181,10 @@ class CrcFinish(wiring.Component):
             taken_back = multiply(remainder, zeros_matrix(-1 << power))
             result |= Mux(steps[power], Mux(zeros[power], taken_back, remainder), 0)
         m.d.comb += [
-            self.padded.ready.eq(steps == 0),
+            self.padded.ready.eq(~busy),
             self.crc.payload.eq(crc),
             finished.eq(steps[-1] & (~self.crc.valid | self.crc.ready)),
-            self.idle.eq((steps == 0) & ~self.crc.valid),
+            self.idle.eq(~busy & ~self.crc.valid),
         ]
         m.d.sync += self.crc.valid.eq(finished | (self.crc.valid & ~self.crc.ready))
         with m.If(~steps[-1]):
@@ -191,10 +192,11 @@ class CrcFinish(wiring.Component):
         with m.If(steps.any() & ~steps[-1]):
             m.d.sync += remainder.eq(result)
         with m.If(finished):
-            m.d.sync += [steps.eq(0), crc.eq(~result)]
+            m.d.sync += [busy.eq(0), steps.eq(0), crc.eq(~result)]
         with m.If(self.padded.valid & self.padded.ready):
             m.d.sync += [
-                steps.eq(1), zeros.eq(self.padded.payload.zeros), remainder.eq(self.padded.payload.remainder)
+                busy.eq(1), steps.eq(1),
+                zeros.eq(self.padded.payload.zeros), remainder.eq(self.padded.payload.remainder),
             ]
         return m
 

@@ -34,13 +34,14 @@ class JobCheck(wiring.Component):
         step = Signal(7)
         width_bits = len(job.width)
         raw = Signal(len(job.block) + width_bits, reset_less=True)  # bits of a raw block
+        block = Signal.like(job.block, reset_less=True)  # not the memory's output: an adder stands behind it
         left = Signal(width_bits, reset_less=True)
         m.d.sync += step.eq(Cat(self.start, step[:-1]))
         m.d.comb += self.done.eq(step[-1])
         with m.If(self.start):
-            m.d.sync += [raw.eq(0), left.eq(job.width)]
+            m.d.sync += [raw.eq(0), block.eq(job.block), left.eq(job.width)]
         with m.Else():
-            m.d.sync += [raw.eq((raw << 1) + (job.block & left[-1].replicate(len(job.block)))), left.eq(left << 1)]
+            m.d.sync += [raw.eq((raw << 1) + (block & left[-1].replicate(len(block)))), left.eq(left << 1)]
 
         # Each a register, so that nothing long stands behind the comparisons.
         checks = {

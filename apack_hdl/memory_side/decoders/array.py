@@ -150,14 +150,16 @@ class DecoderArray(wiring.Component):
             self._deal(m, f"{name}_{k}", ports[below], there[below], kept)
 
     def _count(self, m: Module, reserved: Value):
-        """Blocks in here."""
+        """Blocks in here. A reservation is counted a cycle late: that it is one hangs on all cells."""
         blocks = Signal(range(2 * self.p.decoder_lanes * self.engines + 1))
+        comes = Signal()
         leaves = Signal()
         m.d.comb += [
             leaves.eq(self.values.valid & self.values.ready & self.values.p.last),
-            self.busy.eq((blocks != 0) & ~self.clearing),
+            self.busy.eq(((blocks != 0) | comes) & ~self.clearing),
         ]
-        with m.If(reserved != leaves):
-            m.d.sync += blocks.eq(Mux(reserved, blocks + 1, blocks - 1))
+        m.d.sync += comes.eq(reserved)
+        with m.If(comes != leaves):
+            m.d.sync += blocks.eq(Mux(comes, blocks + 1, blocks - 1))
         with m.If(self.clearing):
-            m.d.sync += blocks.eq(0)
+            m.d.sync += [comes.eq(0), blocks.eq(0)]
