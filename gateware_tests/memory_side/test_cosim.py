@@ -10,7 +10,7 @@ from golden.config import CodecConfig
 
 CODEC = CodecConfig(block=64)
 ALL = ("registers", "real_tensors", "shapes", "short_blocks", "queue", "both_at_once", "bad_descriptors",
-       "broken_memory", "corrupt_memory", "short_packet", "aborts", "soft_resets")
+       "broken_memory", "corrupt_memory", "short_packet", "aborts", "soft_resets", "hard_resets")
 FEW = {"values": 200, "shapes": 3, "rounds": 2, "corruptions": 5, "aborts": 2, "resets": 1}
 SMALL = {"decoder": {"streams": 2, "search": "division"}, "queue": 4}
 

@@ -82,13 +82,22 @@ class Bench:
         cocotb.start_soon(Clock(dut.clk, PERIOD, "ns").start())
         await ClockCycles(dut.clk, 2)
         # The models cannot do with levels that are not known, as before reset.
-        self.axil = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), dut.clk)
-        self.axi = AxiSlave(AxiBus.from_prefix(dut, "m_axi"), dut.clk, target=self.memory)
-        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), dut.clk)
-        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), dut.clk)
+        clocked = dut.clk, dut.rst
+        self.axil = AxiLiteMaster(AxiLiteBus.from_prefix(dut, "s_axil"), *clocked)
+        self.axi = AxiSlave(AxiBus.from_prefix(dut, "m_axi"), *clocked, target=self.memory)
+        self.source = AxiStreamSource(AxiStreamBus.from_prefix(dut, "s_axis"), *clocked)
+        self.sink = AxiStreamSink(AxiStreamBus.from_prefix(dut, "m_axis"), *clocked)
         await ClockCycles(dut.clk, 2)
         dut.rst.value = 0
         cocotb.start_soon(self._watch())
+        await self.enable()
+
+    async def reset(self):
+        """``rst``, at any moment; everything around the block begins anew with it, but for what the memory holds."""
+        self.dut.rst.value = 1
+        await ClockCycles(self.dut.clk, self.rng.randint(1, 3))
+        self.dut.rst.value = 0
+        self.sent = 0
         await self.enable()
 
     async def enable(self):

@@ -23,7 +23,7 @@ from golden.container import write_atomic
 from . import runner
 
 SCENARIOS = ("registers", "real_tensors", "shapes", "short_blocks", "queue", "both_at_once", "bad_descriptors",
-             "broken_memory", "corrupt_memory", "short_packet", "aborts", "soft_resets")
+             "broken_memory", "corrupt_memory", "short_packet", "aborts", "soft_resets", "hard_resets")
 FEW = {"values": 300, "shapes": 3, "rounds": 2, "corruptions": 5, "aborts": 2, "resets": 1}
 SHORT = {"decoder": {"streams": 2, "search": "division"}, "queue": 4}  # for Icarus, which is some ten times slower
 
@@ -51,6 +51,7 @@ def cases() -> list[Case]:
         case("E=4 D=64, by id", engines=4, data_width=64, order="by id"),
         case("E=3 D=32, stream of 128", engines=3, data_width=32, stream_width=128, tables=1),
         case("E=2 D=128, 12 bits", CodecConfig(width=12, rows=16, block=256), engines=2, data_width=128),
+        case("E=2 D=64, 16 bits", CodecConfig(width=16, block=256), engines=2, data_width=64),
         case("E=2 D=32, 4 bits, N=4", CodecConfig(width=4, rows=4, prob_bits=6, mult_bits=4, block=64), engines=2,
              data_width=32, decoder={"streams": 3, "search": "bisection"}, encoder={"streams": 2}),
         case("E=2 D=64, bursts of 1, one at a time", engines=2, data_width=64, burst=1, outstanding=1),

@@ -122,7 +122,7 @@ async def short_blocks(dut):
 
 @cocotb.test()
 async def queue(dut):
-    """Jobs in both directions back to back and side by side; tables are written while jobs are under way."""
+    """Jobs in both directions back to back; tables are written while jobs are under way."""
     bench = await begin(dut, 4)
     known, at = [], 0
     for round_ in range(SETTINGS.get("rounds", 3)):
@@ -230,9 +230,10 @@ async def broken_memory(dut):
     bench = await begin(dut, 7)
     tensor = any_tensor(bench, 5 * BLOCKS[0] * P.beat_values)
     await bench.load_table(0, tensor.table)
-    image = bench.place(tensor, "packed", 4000)
+    image = bench.place(tensor, bench.rng.choice(LAYOUTS), 4000)
     stored = (await compress(bench, tensor, image, table=0))["stored_bytes"]
-    for address in (4000, 4000 + stored // 2, image.directory_address):
+    middle = image.slot_bytes or stored // 2  # the second slot, or a byte in the middle
+    for address in (4000, 4000 + middle, image.directory_address):
         bench.memory.broken["read"] = [(address, address + 1)]
         tag = await bench.push(image, decompress=True, table=0)
         await bench.finish(tag, Error.READ)
@@ -258,14 +259,16 @@ async def corrupt_memory(dut):
     bench = await begin(dut, 8)
     tensor = any_tensor(bench, 5 * BLOCKS[0] * P.beat_values)
     await bench.load_table(0, tensor.table)
-    image = bench.place(tensor, "slots", 100)
+    image = bench.place(tensor, bench.rng.choice(LAYOUTS), 100)
     await compress(bench, tensor, image, table=0)
     good = bytes(bench.memory.bytes)
     entries = image.entries(good)
+    sizes = [int(entry["symbol_bytes"]) + int(entry["offset_bytes"]) for entry in entries]
     for number in range(SETTINGS.get("corruptions", 8)):
         block = bench.rng.randrange(len(entries))
         symbols, offsets = (int(entries[block][name]) for name in ("symbol_bytes", "offset_bytes"))
-        entry, at = image.directory_address + 8 * block, image.data_address + block * image.slot_bytes
+        entry = image.directory_address + 8 * block
+        at = image.data_address + (block * image.slot_bytes or sum(sizes[:block]))
         kind = number % 5
         if kind == 0:  # a stored byte
             bench.memory.bytes[at + bench.rng.randrange(symbols + offsets)] ^= 1 << bench.rng.randrange(8)
@@ -283,7 +286,7 @@ async def corrupt_memory(dut):
             bench.memory.bytes[entry + 8 : entry + 12] = b"\xff\xff\xff\xff"
             errors = (Error.CHECKSUM,)
         else:  # a stream too short, with the right checksum
-            if symbols < 2:
+            if symbols < 2 or image.layout == "packed":
                 continue
             new = bytes(bench.memory.bytes[at + 1 : at + symbols + offsets])
             bench.memory.bytes[at : at + len(new)] = new
@@ -353,7 +356,17 @@ async def aborts(dut):
 @cocotb.test()
 async def soft_resets(dut):
     """A soft reset at any moment, with jobs in both directions under way and more in the queue."""
-    bench = await begin(dut, 11)
+    await interrupted(await begin(dut, 11), soft=True)
+
+
+@cocotb.test()
+async def hard_resets(dut):
+    """``rst`` likewise: nothing is finished, all is forgotten, what follows is right."""
+    await interrupted(await begin(dut, 13), soft=False)
+
+
+async def interrupted(bench: Bench, *, soft: bool):
+    """Jobs under way in both directions and more in the queue, and a reset; then the same tensor there and back."""
     for _ in range(SETTINGS.get("resets", 5)):
         tensor, old = (any_tensor(bench, 6 * BLOCKS[-1] * P.beat_values) for _ in range(2))
         image, old_image = bench.place(tensor, "packed", 0), bench.place(old, "slots", 1 << 18)
@@ -367,19 +380,24 @@ async def soft_resets(dut):
             which, table = (old_image, 0) if decompress_ else (image, P.tables - 1)
             await bench.push(which, decompress=decompress_, table=table, overlap=True)
         await bench.push(image, decompress=True, table=P.tables - 1)
-        await ClockCycles(dut.clk, bench.rng.randrange(1, 20 + 8 * len(tensor.array) // P.engines))
-        await bench.write("CONTROL", enable=1, soft_reset=1)
-        while (await bench.read("CONTROL"))["soft_reset"]:
-            pass
-        assert not (await bench.read("CONTROL"))["enable"] and not (await bench.read("RESULT_STATUS"))["valid"]
+        await ClockCycles(bench.dut.clk, bench.rng.randrange(1, 20 + 8 * len(tensor.array) // P.engines))
+        if soft:
+            await bench.write("CONTROL", enable=1, soft_reset=1)
+            while (await bench.read("CONTROL"))["soft_reset"]:
+                pass
+            assert not (await bench.read("CONTROL"))["enable"]
+        else:
+            await bench.reset()
+        assert not (await bench.read("RESULT_STATUS"))["valid"]
         assert not any((await bench.counters()).values())
-        await ClockCycles(dut.clk, 20)
+        await ClockCycles(bench.dut.clk, 20)
         while not bench.sink.empty():
             await bench.received()
         bench.accept(image)
         await bench.enable()
         await bench.load_table(0, tensor.table)
-        await flush(bench, tensor)
+        if soft:  # values that were offered still are
+            await flush(bench, tensor)
         await compress(bench, tensor, image, table=0)
         bench.check_memory()
         await decompress(bench, tensor, image, table=0)
