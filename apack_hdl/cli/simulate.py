@@ -68,6 +68,7 @@ def simulate_command(
       apack simulate weights.npy --stall 0.5 --seed 7
       apack simulate a.npy b.npy --streams 4 --lengths 0,1,10,100000
       apack synth && apack simulate weights.npy --netlist
+      apack simulate --memory-side
       apack simulate --memory-side --engines 8 --data-width 128 weights.npy
     """
     given = take_options(options, memory_side)

@@ -163,14 +163,15 @@ class Job:
 
     def value_to_write(self) -> Span:
         """From the first beat of values in to the first address on the bus, if beats follow each other: n + 2 L + 21;
-        n + 2 L + 2 N + 21 if the first one waits for the table. A packed block that fills no beat of the bus waits for
-        those behind it."""
+        n + 2 L + 2 N + 21 if the first one waits for the table; later by :func:`collisions` at most. A packed block
+        that fills no beat of the bus waits for those behind it."""
         p, size = self.p, self.first.symbol_bytes + self.first.offset_bytes
         wait = STREAM_IN if self.late else table_cycles(p) - 1
         room = p.data_bytes - self.first.address % p.data_bytes
         others = 0 if self.slots else min(self.blocks - 1, (room - 1) // size)
         cycles = wait + head_cycles(p, self.first) + CHOICE + WRITE
-        return Span(cycles, cycles + others * (head_cycles(p, self.first) + CHOICE + self.first.drains(p)))
+        again = others * (head_cycles(p, self.first) + CHOICE + self.first.drains(p))
+        return Span(cycles, cycles + again + (others + 1) * collisions(p, self.first))
 
     def value_to_data(self) -> Span:
         """From the last beat of values in to the last beat of data on the bus, of the directory.
@@ -186,6 +187,7 @@ class Job:
         lags = Span(lag, lag) if rounds == 1 else Span(min(rounds * lag, max(0, full - 4)), min(rounds * lag, full + 4))
         if self.blocks > LINE_ENTRIES:  # a line of the directory may have come in between
             lags = lags.plus(0, _beats(p, 0, LINE_ENTRIES))
+        lags = lags.plus(0, (rounds + 1) * collisions(p, self.first))
         alone = begins + head_cycles(p, self.last) + write_cycles(p, self.last, self._last_line())
         span = lags.plus(alone)
         if self.blocks == 1 and beats <= HELD and not self.late:  # all in before the table is
@@ -241,6 +243,12 @@ def decoded(p: MemorySide, block: Stored, values: int) -> Span:
 def head_cycles(p: MemorySide, block: Stored) -> int:
     """From the first beat of a block at the encoders' port to its head, all of it coded: n + 2 L + 12."""
     return EncoderArray.HEAD_CYCLES + block.values + 2 * levels(p)
+
+
+def collisions(p: MemorySide, block: Stored) -> int:
+    """How many cycles a block's head may come later than :func:`head_cycles` at most, if values have more than 8 bits:
+    words of offsets may be as frequent then as words of symbols, which go before them, one a cycle."""
+    return -(-block.symbol_bytes // WORD_BYTES) if p.codec.width > 8 else 0
 
 
 def write_cycles(p: MemorySide, block: Stored, line: int) -> int:

@@ -17,6 +17,7 @@ def side(engines, data_width, longest, streams) -> MemorySide:
     return MemorySide(CodecConfig(block=longest), engines=engines, data_width=data_width, decoder=decoder)
 
 
+WIDE = MemorySide(CodecConfig(width=16, block=256), engines=1, decoder={"streams": 1, "search": "division"})
 ONE, FOUR, EIGHT = side(1, 64, 1024, 6), side(4, 512, 256, 1), side(8, 128, 1024, 2)
 
 
@@ -25,8 +26,9 @@ def simulate(built):
     """f(p, array, block, ...) -> what :func:`block.simulate_block` says, which must be golden's."""
 
     def simulate(p, array, length, **how):
-        config = CodecConfig(width=8, block=length)
-        table = search.search_table(config, search.histogram(codec.to_codes(array, 8)[0], 8)).table
+        width = p.codec.width
+        config = CodecConfig(width=width, block=length)
+        table = search.search_table(config, search.histogram(codec.to_codes(array, width)[0], width)).table
         result = block.simulate_block(p, array, table, build_dir=built, optimize=False, **how)
         assert result.identical, result.mismatch
         return result
@@ -78,6 +80,17 @@ def test_jobs(simulate, name):
         assert raw == (result.compress.stored_bytes >= array.size)
         exact |= {what for what, step in steps.items() if step.least == step.most}
     assert {"first value in to first address", "last value in to last data", "first address to first block's"} <= exact
+
+
+def test_wide_values(simulate):
+    """Words of offsets wait for words of symbols."""
+    late = set()
+    for count, length, spread in ((256, 256, 900), (1997, 256, 900), (5120, 256, 3000), (100, 100, 900)):
+        array = np.clip(np.rint(np.random.default_rng(1).normal(size=count) * spread), -32768, 32767).astype(np.int16)
+        steps = check(simulate(WIDE, array, length))
+        step = steps["first value in to first address"]
+        late.add(step.cycles - step.least)
+    assert len(late) > 1, "nothing ever waits"
 
 
 def test_both_ends_occur(simulate):

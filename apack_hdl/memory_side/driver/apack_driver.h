@@ -139,7 +139,8 @@ static inline void apack_write_row(const struct apack *block, uint32_t v_min, ui
 }
 
 /* Load a table of `count` rows for values of `width` bits: empty rows, the rows, and where values are narrower than the
- * engines' a row that ends them. Not while a job that uses this table waits in the queue. */
+ * engines' a row that ends them. Not while a job that uses this table has no result yet. STATUS.row_refused tells of a
+ * row whose values do not fit. */
 static inline int apack_load_table(const struct apack *block, unsigned table, unsigned width,
                                    const struct apack_row *rows, size_t count)
 {

@@ -1,5 +1,7 @@
 /* An example: a tensor from the accelerator into memory, and back.
  *
+ * To be called by a program of yours: there is no main() here.
+ *
  * 100,000 values of 8 bits in blocks of 1,024, each in a slot of its own; the table is for values with a bell around 0.
  * SPDX-License-Identifier: Apache-2.0
  */
