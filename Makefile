@@ -9,7 +9,7 @@ SAMPLE_STAMP := build/sample-venv/.stamp
 MODELS_STAMP := build/models-venv/.stamp
 MODELS := build/models
 
-.PHONY: all setup system test bench formal explore cosim lint lintrtl sample models fewbits pictures clean help
+.PHONY: all setup system test bench formal explore synth64 cosim lint lintrtl sample models fewbits pictures clean help
 .DELETE_ON_ERROR:
 
 all: setup ## set up, then run the main job: search, compress, simulate, emit, synthesize the sample (build/)
@@ -39,6 +39,11 @@ formal: setup ## prove properties of the memory-side block's ports (some minutes
 
 explore: setup ## sweep configurations of the engines: area, clock, energy, compression (synth/reports/; half an hour)
 	.venv/bin/apack explore -o synth/reports
+
+BIG := build/synth/apack_memory_side_64x512_nangate45
+synth64: setup ## area and clock of a memory-side block of 64 engines (synth/reports/; a quarter of an hour)
+	.venv/bin/apack synth --memory-side --engines 64 --data-width 512
+	cp $(BIG).md $(BIG).json synth/reports/
 
 # Some twenty minutes; the selection in `make test` takes one.
 cosim: setup ## the emitted memory-side block in cocotb, all of it (gateware_tests/memory_side/cosim/REPORT.md)
@@ -91,4 +96,4 @@ clean: ## remove results and caches; .venv stays
 
 help: ## list the targets
 	@echo "make [TARGET] [PYTHON=python3]"
-	@sed -n 's/^\([a-z]*\):.*## /  \1	/p' $(MAKEFILE_LIST) | expand -t 11
+	@sed -n 's/^\([a-z0-9]*\):.*## /  \1	/p' $(MAKEFILE_LIST) | expand -t 11
