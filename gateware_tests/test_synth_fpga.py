@@ -1,3 +1,5 @@
+# amaranth: UnusedElaboratable=no
+# Memories are made for their Verilog only.
 """The FPGA flow on what is peculiar to the memory-side block: memories, and designs that may be too large."""
 
 import json
