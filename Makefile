@@ -34,7 +34,7 @@ test: setup ## run the tests; more pytest options in PYTEST_ARGS, processes in J
 bench: setup ## measure the speed of the golden codec
 	.venv/bin/apack bench
 
-formal: setup ## prove properties of the memory-side block's ports (some minutes)
+formal: setup ## prove properties of the memory-side block's ports (a minute)
 	.venv/bin/python gateware_tests/formal/prove.py
 
 explore: setup ## sweep configurations of the engines: area, clock, energy, compression (synth/reports/; half an hour)
